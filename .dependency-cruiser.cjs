@@ -1,0 +1,124 @@
+// The layers of design.md, section 6. test/architecture/layers.test.ts plants a violation of every rule here.
+const npm = (...names) => `(^|/)node_modules/(@types/)?(${names.join('|')})/`
+const builtin = (...names) => `^(node:)?(${names.join('|')})$`
+
+/** `from` may import what `allowed` names, nothing else. */
+const only = (name, from, allowed, comment, more = {}) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { pathNot: allowed, couldNotResolve: false, ...more },
+})
+const never = (name, from, to, comment) => ({ name, severity: 'error', comment, from, to })
+
+// What the engine and the command line may use of Node; files are storage's, sockets the server's.
+const PURE_BUILTINS = builtin(
+  'async_hooks',
+  'buffer',
+  'crypto',
+  'events',
+  'module',
+  'os',
+  'path',
+  'perf_hooks',
+  'process',
+  'stream',
+  'stream/promises',
+  'string_decoder',
+  'timers',
+  'timers/promises',
+  'url',
+  'util',
+  'worker_threads',
+  'zlib',
+)
+
+module.exports = {
+  forbidden: [
+    never('no-circular', {}, { circular: true }, 'No cycles, type imports included.'),
+    never('not-unresolvable', {}, { couldNotResolve: true }, 'An import must lead to a file or an installed package.'),
+    never(
+      'no-dev-packages',
+      { path: '^(src|migrations)/' },
+      { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+      'What ships imports only `dependencies` of package.json.',
+    ),
+    only(
+      'core-is-pure',
+      '^src/core/',
+      ['^src/core/', npm('zod', 'semver', 'uuid'), builtin('crypto')],
+      'core: no I/O, clock or randomness; only zod, semver, uuid and the hashes of node:crypto.',
+    ),
+    only(
+      'storage-imports',
+      '^src/storage/',
+      ['^src/(core|storage)/', npm('isomorphic-git')],
+      'storage imports core, isomorphic-git and any built-in of Node.',
+      { dependencyTypesNot: ['core'] },
+    ),
+    only(
+      'engine-imports',
+      '^src/engine/',
+      ['^src/(core|storage|engine)/', npm('nanoid', 'chokidar', 'diff'), PURE_BUILTINS],
+      'engine imports storage, core, nanoid, chokidar, diff and built-ins that touch no file and no socket.',
+    ),
+    only(
+      'cli-imports',
+      '^src/cli/',
+      [
+        '^src/cli/',
+        '^src/(index|light)\\.ts$',
+        '^src/server/index\\.ts$',
+        npm('diff'),
+        PURE_BUILTINS,
+        builtin('readline', 'readline/promises', 'tty'),
+      ],
+      'cli parses, calls and prints: everything else comes from src/index.ts, or src/light.ts on the start-up path.',
+    ),
+    only(
+      'server-imports',
+      '^src/server/',
+      ['^src/server/', '^src/index\\.ts$', PURE_BUILTINS, builtin('http', 'net', 'readline')],
+      'server serves src/index.ts.',
+    ),
+    never(
+      'barrels-stay-below',
+      { path: '^src/(index|light)\\.ts$' },
+      { path: '^src/', pathNot: ['^src/(core|storage|engine)/', '^src/(index|light)\\.ts$'] },
+      'The public API does not know its front ends.',
+    ),
+    never(
+      'internal-is-for-tests',
+      { path: '^(src|migrations)/' },
+      { path: '^src/internal\\.ts$' },
+      'src/internal.ts is the barrel of the tests.',
+    ),
+    only(
+      'migrations-imports',
+      '^migrations/',
+      ['^migrations/', '^src/index\\.ts$', npm('zod')],
+      'A migration uses the public API, as anyone’s would.',
+    ),
+    never('src-without-migrations', { path: '^src/' }, { path: '^migrations/' }, 'Chains are loaded by module path, never imported.'),
+    never('no-test-in-product', { path: '^(src|migrations)/' }, { path: '^test/' }, 'What ships does not import tests.'),
+    never(
+      'fs-only-in-storage',
+      { path: '^(src|migrations)/', pathNot: '^src/storage/' },
+      { path: builtin('fs', 'fs/promises') },
+      'Every write is durable because one layer owns all writes.',
+    ),
+    never(
+      'git-only-in-storage',
+      { path: '^(src|migrations)/', pathNot: '^src/storage/' },
+      { path: npm('isomorphic-git') },
+      'isomorphic-git writes in place without fsync; it sees only an fs of ours.',
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+  },
+}

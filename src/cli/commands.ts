@@ -1,0 +1,251 @@
+import { createInterface } from 'node:readline/promises'
+import { resolve } from 'node:path'
+import { createTwoFilesPatch } from 'diff'
+import type { ChainSummary, Difference, Plan } from '../index.ts'
+import { App, StrataError, isStrataError, printable, summaryOf } from '../index.ts'
+import { eventText, fileVersionText } from './history-text.ts'
+import { err, out, paint, plural, size } from './output.ts'
+import type { Parsed } from './parse.ts'
+import { logger, showProgress } from './progress.ts'
+import { findingsText } from './status-text.ts'
+
+type Run = { readonly app: App; readonly parsed: Parsed; readonly json: boolean; readonly root: string }
+
+const text = (value: string | boolean | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
+
+const print = ({ json }: Run, value: unknown, lines: readonly string[]): void => {
+  out(json ? JSON.stringify(value, null, 2) : lines.join('\n'))
+}
+
+const seconds = (value: string | undefined): number => {
+  const parsed = Number(value ?? 0)
+  if (!Number.isFinite(parsed) || parsed < 0) throw new StrataError('BAD_ARGUMENT', `--wait needs a number of seconds, not ${value ?? ''}`)
+  return parsed * 1000
+}
+
+export const openApp = (flags: Parsed['flags'], builtIn: string): Promise<App> =>
+  App.open({
+    store: resolve(text(flags.store) ?? 'store'),
+    migrations: resolve(text(flags.migrations) ?? builtIn),
+    app: 'strata',
+    appVersion: STRATA_VERSION,
+    waitMs: seconds(text(flags.wait)),
+    log: logger(flags.quiet === true),
+  })
+
+export const loadSummary = async ({ flags }: Parsed, builtIn: string): Promise<ChainSummary> => summaryOf((await openApp(flags, builtIn)).dataset)
+
+const init = async (run: Run): Promise<number> => {
+  const from = text(run.parsed.flags.from)
+  const status = await run.app.init(from === undefined ? {} : { from: resolve(from) }).catch((error: unknown) => choose(run, error))
+  const fresh = status.files > 0 && from === undefined && status.state === 'up-to-date'
+  print(run, status, [
+    fresh ? `New store at ${run.root}, at version ${status.currentVersion}` : `Captured ${plural(status.files, 'file')}, ${size(status.bytes)}, as version ${status.currentVersion}`,
+    `  active   ${status.directory}`,
+    ...findingsText(status.findings),
+    status.needed ? `Next: strata plan, then strata migrate (to ${status.targetVersion})` : 'Next: strata status',
+  ])
+  return 0
+}
+
+type Candidate = { path: string; version: string; files: number; bytes: number; newest: string }
+
+/** Several places hold data: a person at a terminal is asked, a program gets the list. */
+const choose = async (run: Run, error: unknown): ReturnType<App['init']> => {
+  if (!isStrataError(error) || error.code !== 'AMBIGUOUS' || run.json || !process.stdin.isTTY) throw error
+  // `ambiguous` in the engine puts the candidates there.
+  const candidates = error.data.candidates as Candidate[]
+  err('Data was found in several places:')
+  candidates.forEach((c, i) => {
+    err(`  ${i + 1}  ${printable(c.path)}  (version ${c.version}, ${plural(c.files, 'file')}, ${size(c.bytes)}, last written ${c.newest})`)
+  })
+  const input = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await input.question(`Which one? [1-${candidates.length}] `).finally(() => {
+    input.close()
+  })
+  const chosen = candidates[Number(answer) - 1]
+  if (chosen === undefined) throw error
+  return run.app.init({ from: chosen.path })
+}
+
+const adopt = async (run: Run): Promise<number> => {
+  const stop = showProgress(run.app, run.parsed)
+  const adopted = await run.app.adopt().finally(stop)
+  const status = await run.app.checkMigrationsNeeded()
+  print(run, { ...adopted, status }, adopted.jobId === null ? ['The original directory holds nothing new.'] : [`Took over ${plural(adopted.files.length, 'file')} from the original directory (${adopted.jobId})`, ...adopted.files.slice(0, 20).map((f) => `  ${printable(f)}`), `  active   ${status.directory}`])
+  return 0
+}
+
+const planText = (plan: Plan): string[] => {
+  if (plan.kind === 'none') return [`Nothing to do: ${plan.from.schemaVersion} is the newest version.`]
+  if (plan.kind === 'redo') return [`Switch back to ${plan.target.id} (${plan.target.schemaVersion}): the earlier result is still right.`]
+  if (plan.kind === 'mend') return [`Take ${plural(plan.files.length, 'file')} of an older version through the chain alone:`, ...plan.files.slice(0, 20).map((f) => `  ${printable(f)}`)]
+  return [
+    `${plan.from.schemaVersion} to ${plan.steps.at(-1)?.version ?? ''}: ${plural(plan.steps.length, 'step')} over ${plural(plan.from.files, 'file')}, ${size(plan.from.bytes)}`,
+    ...plan.steps.flatMap((s) => [`  ${paint('bold', s.version)}  ${s.description}${s.reversible ? '' : ' (cannot carry new data back)'}`, ...s.changes.map((c) => `         - ${c}`)]),
+  ]
+}
+
+const showPlan = async (run: Run): Promise<number> => {
+  const found = await run.app.plan(text(run.parsed.flags.to))
+  const extra = [
+    ...(found.edited.length === 0 ? [] : [`  first, ${plural(found.edited.length, 'file')} written since the last checkpoint ${found.edited.length === 1 ? 'is' : 'are'} committed`]),
+    ...(found.original.length === 0 ? [] : [`  the original directory has ${plural(found.original.length, 'file')} written by an old build: strata adopt`]),
+  ]
+  print(run, found, [...planText(found.plan), ...extra])
+  return found.plan.kind === 'none' ? 0 : 2
+}
+
+const migrate = async (run: Run): Promise<number> => {
+  if (run.parsed.flags['dry-run'] === true) {
+    const code = await showPlan(run)
+    return code === 2 ? 0 : code
+  }
+  const stop = showProgress(run.app, run.parsed)
+  const cancel = (): void => {
+    run.app.cancelMigration()
+  }
+  process.once('SIGINT', cancel)
+  const job = await run.app
+    .startMigration(text(run.parsed.flags.to) === undefined ? {} : { to: text(run.parsed.flags.to) })
+    .then((j) => (j.id === '' ? j : run.app.waitForJob(j.id)))
+    .finally(() => {
+      stop()
+      process.removeListener('SIGINT', cancel)
+    })
+  const status = await run.app.checkMigrationsNeeded()
+  if (job.status === 'failed') {
+    print(run, { job, status }, [`${paint('red', 'failed')}: ${printable(job.error)}`, `  still active   ${status.directory} (${status.currentVersion})`, 'Nothing was switched. Mend the cause, then run: strata migrate'])
+    return 1
+  }
+  print(run, { job, status }, [
+    job.id === '' ? `At ${status.currentVersion}${job.fromVersion === status.currentVersion ? '' : ''}: ${status.directory}` : `Migrated ${job.fromVersion} to ${job.toVersion}: ${plural(job.totalFiles, 'file')} (${job.id})`,
+    ...(job.id === '' ? [] : [`  active   ${status.directory}`, `  backup   ${job.backupPath}`, ...findingsText(status.findings), 'Next: strata diff @- @, strata verify, strata rollback']),
+  ])
+  return 0
+}
+
+const switched = async (run: Run, kind: 'rollback' | 'redo'): Promise<number> => {
+  const { flags, args } = run.parsed
+  const exact = flags.exact === true
+  if (flags['dry-run'] === true) {
+    const p = await run.app.preview(kind, args[0])
+    const files = p.written.length + p.pending.length
+    print(run, p, [`Would switch from ${p.from.id} to ${p.to.id}`, files === 0 ? '  nothing has been written since' : `  ${plural(files, 'file')} written since: needs --exact, which keeps them in the history`, ...p.written.slice(0, 20).map(differenceText), ...p.pending.slice(0, 20).map((f) => `  written        ${printable(f)}`)])
+    return 0
+  }
+  const done = await (kind === 'rollback' ? run.app.rollbackMigration(args[0] ?? '', { exact }) : run.app.redo({ exact }))
+  const status = await run.app.checkMigrationsNeeded()
+  print(run, { from: done.from.id, to: done.to.id, written: done.written, status }, [
+    `${kind === 'rollback' ? 'Went back' : 'Returned'} from ${done.from.schemaVersion} to ${done.to.schemaVersion}`,
+    `  active   ${status.directory}`,
+    ...(done.written.length === 0 ? [] : [`  ${plural(done.written.length, 'file')} written since stay in the history of ${done.from.id}`]),
+    kind === 'rollback' ? 'Automatic migration is on hold. Return with: strata redo' : 'Automatic migration is on again.',
+  ])
+  return 0
+}
+
+const differenceText = ({ path, change }: Difference): string => `  ${paint(change === 'removed' ? 'red' : change === 'added' ? 'green' : 'yellow', change.padEnd(8))} ${printable(path)}`
+
+const history = async (run: Run): Promise<number> => {
+  const { args, flags } = run.parsed
+  const [path] = args
+  if (path !== undefined) {
+    const found = await run.app.fileHistory(path)
+    print(run, found, found.map(fileVersionText))
+    return 0
+  }
+  const job = text(flags.job)
+  const found = await run.app.history(job)
+  const detail = job !== undefined || flags.all === true
+  print(run, found, found.reverse().flatMap((e) => eventText(e, detail)))
+  return 0
+}
+
+/** `SNAPSHOT:PATH`; ids and versions hold no colon. */
+const split = (name: string): { snapshot: string; path: string | undefined } => {
+  const colon = name.indexOf(':')
+  return colon < 0 ? { snapshot: name, path: undefined } : { snapshot: name.slice(0, colon), path: name.slice(colon + 1) }
+}
+
+const show = async (run: Run): Promise<number> => {
+  const { snapshot, path } = split(run.parsed.args[0] ?? '@')
+  if (path !== undefined) {
+    const bytes = await run.app.readFile(snapshot, path)
+    if (run.json) out(JSON.stringify({ snapshot, path, size: bytes.byteLength, base64: Buffer.from(bytes).toString('base64') }))
+    else process.stdout.write(bytes)
+    return 0
+  }
+  const view = await run.app.show(snapshot)
+  const s = view.snapshot
+  print(run, view, [
+    `${paint('bold', s.id)}${view.active ? paint('green', '  active') : ''}`,
+    `  version    ${s.schemaVersion}, readable by ${s.readableBy.join(', ')}`,
+    `  created    ${s.createdAt}${s.from === null ? '' : `, from ${s.from}`}`,
+    `  verified   ${s.verifiedAt ?? 'never'}`,
+    `  commit     ${s.commit}`,
+    `  data       ${plural(s.files, 'file')}, ${size(s.bytes)}`,
+    ...view.commits.map((c) => `  ${c.oid.slice(0, 10)} ${c.at}  ${printable(c.subject)}`),
+    ...view.files.map((f) => `    ${size(f.size).padStart(12)}  ${printable(f.path)}`),
+  ])
+  return 0
+}
+
+const patch = async (run: Run, a: string, b: string, file: Difference): Promise<string> => {
+  const read = async (name: string, absent: boolean): Promise<string> => (absent ? '' : Buffer.from(await run.app.readFile(name, file.path)).toString('utf8'))
+  const made = createTwoFilesPatch(`a/${file.path}`, `b/${file.path}`, await read(a, file.change === 'added'), await read(b, file.change === 'removed'), a, b)
+  return made
+    .split('\n')
+    .map((line) => (line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line))
+    .join('\n')
+}
+
+const diff = async (run: Run): Promise<number> => {
+  const [a = '', b = '', path] = run.parsed.args
+  const found = await run.app.diff(a, b, path?.replace(/\/$/, ''))
+  const only = found.files.length === 1 && path === found.files[0]?.path ? found.files[0] : undefined
+  const count = (change: Difference['change']): number => found.files.filter((f) => f.change === change).length
+  print(run, found, only === undefined ? [`${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`, ...found.files.map(differenceText)] : [await patch(run, found.before.id, found.after.id, only)])
+  return run.parsed.flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
+}
+
+const verify = async (run: Run): Promise<number> => {
+  const report = await run.app.validateDataIntegrity()
+  const verdict = report.valid ? paint('green', 'valid') : paint('red', 'damaged')
+  print(run, report, [`${verdict}: ${plural(report.filesChecked, 'file and object', )} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace('file and objects', 'files and objects'), ...findingsText(report.issues)])
+  return report.issues.length > 0 ? 2 : 0
+}
+
+const checkpoint = async (run: Run): Promise<number> => {
+  const done = await run.app.checkpoint(text(run.parsed.flags.message))
+  print(run, { snapshot: done.snapshot.id, commit: done.snapshot.commit, changed: done.changed }, [
+    done.changed.length === 0 ? `Nothing has changed since the last checkpoint of ${done.snapshot.id}.` : `Committed ${plural(done.changed.length, 'file')} of ${done.snapshot.id} (${done.snapshot.commit.slice(0, 10)})`,
+    ...done.changed.slice(0, 20).map((f) => `  ${printable(f)}`),
+    ...findingsText(done.snapshot.findings),
+  ])
+  return 0
+}
+
+const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
+  init,
+  adopt,
+  plan: showPlan,
+  migrate,
+  rollback: (run) => switched(run, 'rollback'),
+  redo: (run) => switched(run, 'redo'),
+  history,
+  show,
+  diff,
+  verify,
+  checkpoint,
+  start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),
+}
+
+export const runCommand = async (name: string, parsed: Parsed, builtIn: string): Promise<number> => {
+  const app = await openApp(parsed.flags, builtIn)
+  const run: Run = { app, parsed, json: parsed.flags.json === true, root: resolve(text(parsed.flags.store) ?? 'store') }
+  const verb = VERBS[name]
+  if (verb === undefined) throw new StrataError('BAD_ARGUMENT', `there is no command ${name}`)
+  return verb(run)
+}
+

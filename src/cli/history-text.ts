@@ -1,0 +1,52 @@
+import type { HistoryEvent } from '../index.ts'
+import { printable } from '../index.ts'
+import { paint, plural, size } from './output.ts'
+import { findingText } from './status-text.ts'
+
+const job = (id: string | undefined): string => (id === undefined ? '' : paint('dim', ` ${id}`))
+
+/** One event in words; the details of a job's steps only where they are asked for. */
+const sentence = (e: HistoryEvent): string | undefined => {
+  switch (e.type) {
+    case 'StoreCreated':
+      return `store created for ${printable(e.data.dataset)}`
+    case 'SnapshotCaptured':
+      return `captured ${e.data.snapshot}: ${plural(e.data.files, 'file')}, ${size(e.data.bytes)}${e.data.source === null ? '' : ` from ${printable(e.data.source.path)}`}`
+    case 'CheckpointTaken':
+      return `checkpoint of ${e.data.snapshot}: ${plural(e.data.changed, 'file')} (${printable(e.data.reason)})`
+    case 'MigrationStarted':
+      return `${e.data.kind} started: ${e.data.fromVersion} to ${e.data.toVersion}`
+    case 'StepCompleted':
+      return `step ${e.data.version}: ${e.data.changed} changed, ${e.data.created} created, ${e.data.removed} removed (${printable(e.data.description)})`
+    case 'SnapshotSealed':
+      return `sealed ${e.data.snapshot}: ${plural(e.data.files, 'file')}, ${size(e.data.bytes)}`
+    case 'SnapshotActivated':
+      return paint('bold', `active: ${e.data.snapshot} (${e.data.reason})`)
+    case 'MigrationFailed':
+      return paint('red', `failed: ${e.data.code}: ${printable(e.data.message)}`)
+    case 'Recovered':
+      return `recovered: ${e.data.actions.map(printable).join('; ')}`
+    case 'Adopted':
+      return `adopted ${plural(e.data.files.length, 'file')} from ${printable(e.data.source.path)}`
+    case 'OriginalCompared':
+      return `the original directory has ${plural(e.data.findings.length, 'newer file')}`
+    case 'HoldLifted':
+      return 'automatic migration is on again'
+    case 'SnapshotVerified':
+      return `verified ${e.data.snapshot}: ${plural(e.data.files, 'file')}, ${size(e.data.bytes)}`
+    default:
+      return e.type
+  }
+}
+
+const DETAILS: readonly string[] = ['SnapshotVerified', 'StepCompleted', 'SnapshotSealed']
+
+export const eventText = (e: HistoryEvent, detail: boolean): string[] => {
+  if (!detail && DETAILS.includes(e.type)) return []
+  const line = `${paint('dim', e.at.replace('T', ' ').slice(0, 19))}  ${sentence(e) ?? e.type}${job(e.jobId)}`
+  return detail && e.type === 'StepCompleted' ? [line, ...e.data.issues.map(findingText)] : [line]
+}
+
+type FileVersion = { at: string; oid: string; blob: string | null; change: string; subject: string }
+
+export const fileVersionText = (v: FileVersion): string => `${paint('dim', v.at.replace('T', ' ').slice(0, 19))}  ${v.change.padEnd(8)} ${(v.blob ?? '-').slice(0, 10)}  ${printable(v.subject)} ${paint('dim', v.oid.slice(0, 10))}`

@@ -1,0 +1,45 @@
+import { resolve } from 'node:path'
+import type { App, Started } from '../index.ts'
+import { printable } from '../index.ts'
+import { out, paint, plural, size } from './output.ts'
+import type { Parsed } from './parse.ts'
+import { showProgress } from './progress.ts'
+import { findingsText } from './status-text.ts'
+
+/** How commands are to be typed by whoever reads this: through npx in a checkout, plainly where strata is installed. */
+const hint = (root: string, command: string): string => `  ${process.env.npm_lifecycle_event === undefined ? 'strata' : 'npx strata'}${root === resolve('store') ? '' : ` --store ${printable(root)}`} ${command}`
+
+const summary = async (app: App, started: Started, root: string): Promise<string[]> => {
+  const report = await app.validateDataIntegrity()
+  const status = await app.checkMigrationsNeeded()
+  const changed = started.jobId === null ? [] : (await app.diff('@-', '@')).files
+  const count = (change: string): number => changed.filter((f) => f.change === change).length
+  return [
+    `${report.valid ? paint('green', 'verified') : paint('red', 'damaged')}: ${report.filesChecked} files and objects read and compared, ${plural(report.errorsFound, 'error')}`,
+    `active   ${started.directory}`,
+    `version  ${started.schemaVersion}, ${plural(status.files, 'file')}, ${size(status.bytes)}`,
+    ...(started.jobId === null ? [] : [`changed  ${count('changed')} files rewritten, ${count('added')} created, ${count('removed')} removed; the data before is kept (${started.jobId})`]),
+    ...findingsText(report.issues),
+    '',
+    'Next:',
+    hint(root, 'history            what happened'),
+    hint(root, 'diff @- @          what the migration changed'),
+    hint(root, 'rollback           go back at once; redo returns'),
+    hint(root, 'status             what is active, what is waiting'),
+  ]
+}
+
+/** The main job in one command: make the store if there is none, upgrade, verify. A second time it says that all is done. */
+export const startCommand = async (app: App, parsed: Parsed, root: string): Promise<number> => {
+  const from = typeof parsed.flags.from === 'string' ? [resolve(parsed.flags.from)] : undefined
+  const existed = (await app.checkMigrationsNeeded()).state !== 'no-store'
+  const stop = showProgress(app, parsed)
+  const started = await app.start({ migrate: true, ...(from === undefined ? {} : { from }) }).finally(stop)
+  const status = await app.checkMigrationsNeeded()
+  if (parsed.flags.json === true) out(JSON.stringify({ ...started, status }, null, 2))
+  else if (started.error !== null) out(`${paint('red', 'not upgraded')}: ${printable(started.error.message)}\nactive   ${started.directory} (${started.schemaVersion})`)
+  else if (existed && !started.migrated && started.recovered.length === 0)
+    out([status.state === 'held' ? `on hold at ${started.schemaVersion} (${status.holdReason ?? ''}): ${started.directory}` : `up to date at ${started.schemaVersion}: ${started.directory}`, ...findingsText(started.findings)].join('\n'))
+  else out((await summary(app, started, root)).join('\n'))
+  return started.error === null ? 0 : 1
+}

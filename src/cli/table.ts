@@ -1,0 +1,45 @@
+/** Every command, once: the start-up path parses with it, help is printed from it. */
+export type Option = { readonly type: 'string' | 'boolean'; readonly short?: string; readonly value?: string; readonly help: string }
+export type CommandSpec = {
+  readonly name: string
+  readonly args: string
+  readonly most: number
+  readonly least?: number
+  readonly summary: string
+  readonly options: Readonly<Record<string, Option>>
+  readonly examples: readonly string[]
+}
+
+export const GLOBAL: Readonly<Record<string, Option>> = {
+  store: { type: 'string', value: 'DIR', help: 'the store (default: store)' },
+  migrations: { type: 'string', value: 'MODULE', help: 'module that exports the dataset (default: NetMonitor, built in)' },
+  json: { type: 'boolean', help: 'print one JSON document; logs go to stderr' },
+  quiet: { type: 'boolean', short: 'q', help: 'no progress and no log' },
+  wait: { type: 'string', value: 'SECONDS', help: 'wait for another writer to finish (default: 0)' },
+  help: { type: 'boolean', short: 'h', help: 'show help' },
+  version: { type: 'boolean', help: 'show the version' },
+}
+
+const dryRun: Option = { type: 'boolean', help: 'show what would be done; writes nothing at all' }
+const exact: Option = { type: 'boolean', help: 'switch even if data was written since: it stays in the history' }
+const to: Option = { type: 'string', value: 'VERSION', help: 'stop at this schema version' }
+const from: Option = { type: 'string', value: 'DIR', help: 'the data directory; it is never modified' }
+
+export const COMMANDS: readonly CommandSpec[] = [
+  { name: 'start', args: '', most: 0, summary: 'make the store if there is none, upgrade it, verify it', options: { from }, examples: ['strata start --from ~/.config/NetMonitor'] },
+  { name: 'init', args: '', most: 0, summary: 'make a store from an existing data directory, or a fresh one', options: { from }, examples: ['strata init --from ~/.config/NetMonitor', 'strata --store /data/store init'] },
+  { name: 'adopt', args: '', most: 0, summary: 'take over what an old build has written to the original directory', options: {}, examples: ['strata adopt'] },
+  { name: 'status', args: '', most: 0, summary: 'what is active, and what waits to be done (exit 2: migrations pending)', options: {}, examples: ['strata status', 'strata status --json'] },
+  { name: 'plan', args: '', most: 0, summary: 'what migrate would do (exit 2: something)', options: { to }, examples: ['strata plan', 'strata plan --to 2.0.0'] },
+  { name: 'migrate', args: '', most: 0, summary: 'back up, transform, verify and switch', options: { to, 'dry-run': dryRun }, examples: ['strata migrate', 'strata migrate --to 1.2.0'] },
+  { name: 'rollback', args: '[JOB|VERSION]', most: 1, summary: 'go back to what was active before a job or a step', options: { exact, 'dry-run': dryRun }, examples: ['strata rollback', 'strata rollback 2.0.0', 'strata rollback --exact'] },
+  { name: 'redo', args: '', most: 0, summary: 'return to what the last rollback left', options: { exact, 'dry-run': dryRun }, examples: ['strata redo'] },
+  { name: 'history', args: '[PATH]', most: 1, summary: 'what happened, or where one file changed', options: { job: { type: 'string', value: 'ID', help: 'the log of one job' }, all: { type: 'boolean', help: 'every event' } }, examples: ['strata history', 'strata history data/2025-12-08.json', 'strata history --job job-k3v9x1aa'] },
+  { name: 'show', args: 'SNAPSHOT[:PATH]', least: 1, most: 1, summary: 'a snapshot, or the bytes of a file in it', options: {}, examples: ['strata show @', 'strata show 1.0.0:config.json'] },
+  { name: 'diff', args: 'A B [PATH]', least: 2, most: 3, summary: 'how two snapshots differ; by line for a single file', options: { 'exit-code': { type: 'boolean', help: 'exit 2 when there are differences' } }, examples: ['strata diff @- @', 'strata diff 1.0.0 2.1.0 config.json'] },
+  { name: 'verify', args: '', most: 0, summary: 'read and compare every byte; changes nothing (exit 2: findings)', options: {}, examples: ['strata verify'] },
+  { name: 'checkpoint', args: '', most: 0, summary: 'commit what the application has written', options: { message: { type: 'string', short: 'm', value: 'TEXT', help: 'why' } }, examples: ['strata checkpoint -m "before the trip"'] },
+  { name: 'path', args: '', most: 0, summary: 'print the active directory', options: {}, examples: ['cd "$(strata path)"'] },
+]
+
+export const commandOf = (name: string): CommandSpec | undefined => COMMANDS.find((c) => c.name === name)

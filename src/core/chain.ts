@@ -1,0 +1,213 @@
+import type { z } from 'zod'
+import compare from 'semver/functions/compare.js'
+import valid from 'semver/functions/valid.js'
+import { StrataError } from './errors.ts'
+import type { Kind, Kinds, Schema } from './schema.ts'
+
+/* ---- types: everything a migration's functions receive and return is inferred from the two schemas ---- */
+
+type KnownKeys<T> = keyof { [K in keyof T as string extends K ? never : K]: 1 }
+/** Loose objects accept any member; their index signature would let typos compile, so it is taken off. */
+type Known<T> = T extends readonly (infer U)[]
+  ? Known<U>[]
+  : T extends object
+    ? [KnownKeys<T>] extends [never]
+      ? { [K in keyof T]: Known<T[K]> }
+      : { [K in keyof T as string extends K ? never : K]: Known<T[K]> }
+    : T
+
+export type Doc<K> = K extends Kind<infer D, z.ZodType> ? Known<z.output<D>> : never
+export type Rec<K> = K extends { record: infer R extends z.ZodType } ? Known<z.output<R>> : never
+
+/** What a function of a step may use besides its input. Everything read here is part of what its result depends on. */
+export type Ctx<K extends Kinds> = {
+  /** The dataset path of the file at hand, such as `data/2025-12-08.json`. */
+  readonly path: string
+  /** Reports something the user should know. Alike warnings of a file are counted, not repeated. No data values in `message`. */
+  warn(code: string, message: string, hint?: string): void
+  /** The only file of a kind with a fixed path, at this version; frozen. Throws ABSENT when the dataset has none. */
+  read<N extends keyof K & string>(kind: N): Doc<K[N]>
+  /** Like `read`, but undefined when the dataset has no such file. */
+  find<N extends keyof K & string>(kind: N): Doc<K[N]> | undefined
+}
+
+type FilePass<A, B, C extends Kinds> = (doc: Doc<A>, ctx: Ctx<C>) => Doc<B>
+
+/**
+ * One pass over a record file. `scan` starts from the document and, with `add`, sees every record first; what it sums up is
+ * handed to `head` and `record`.
+ * `head` gets the document without its records and returns the new one; members it does not name keep their places.
+ */
+export type RecordPass<A, B, C extends Kinds, S> = {
+  scan?: { init(doc: Doc<A>): S; add?(sum: S, record: Rec<A>, ctx: Ctx<C>): S }
+  head(doc: Doc<A>, sum: S, ctx: Ctx<C>): Doc<B>
+  record(record: Rec<A>, sum: S, ctx: Ctx<C>): Rec<B>
+}
+
+type FileStep<A, B, F extends Kinds, T extends Kinds> = { file: { migrate: FilePass<A, B, F>; rollback?: FilePass<B, A, T> } }
+type RecordStep<A, B, F extends Kinds, T extends Kinds, S> = {
+  record: { migrate: RecordPass<A, B, F, S>; rollback?: RecordPass<B, A, T, S> }
+}
+
+/** A file of a kind, whole: `doc` without its records, and the records (none for a kind that has none). */
+export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonly records: readonly Rec<K>[] }
+
+type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false
+/** New files made from each file of another kind, one source file at a time. */
+type Derive<T extends Kinds, B> = {
+  derive: { [N in keyof T & string]: { from: N; each(source: FileView<T[N]>, ctx: Ctx<T>): Iterable<readonly [path: string, doc: Doc<B>]> } }[keyof T & string]
+}
+
+// `any` is the scan sum: each step annotates its own; unknown would not accept an annotated parameter.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Step<A extends Kind, B extends Kind, F extends Kinds, T extends Kinds> = A extends { record: z.ZodType } ? RecordStep<A, B, F, T, any> : FileStep<A, B, F, T>
+
+type Steps<F extends Kinds, T extends Kinds> = {
+  [N in keyof F | keyof T as N extends keyof F & keyof T ? (Same<F[N], T[N]> extends true ? never : N) : N]: N extends keyof F
+    ? N extends keyof T
+      ? Step<F[N], T[N], F, T>
+      : { drop: string }
+    : N extends keyof T
+      ? Derive<T, T[N]>
+      : never
+}
+
+/** A problem found in a migrated document or record, in words without data values; undefined when all is well. */
+export type Problem = string | undefined
+
+type Validate<T extends Kinds> = {
+  [N in keyof T]?: { doc?(doc: Doc<T[N]>, ctx: Ctx<T>): Problem; record?(record: Rec<T[N]>, ctx: Ctx<T>): Problem }
+}
+
+/** T022's SchemaVersion: what a version is, for people. `createdAt` is RFC 3339. */
+export type SchemaVersion = { version: string; createdAt: string; description: string; changes: string[] }
+
+type Body<F extends Kinds, T extends Kinds> = {
+  description: string
+  createdAt: string
+  changes: string[]
+  files: Steps<NoInfer<F>, NoInfer<T>>
+  validate?: Validate<NoInfer<T>>
+  /** Counts that this step lets shrink, and why: `{ config: { endpoints: 'duplicates are merged' } }`. */
+  loses?: { [N in keyof F]?: Readonly<Record<string, string>> }
+  /** The oldest schema version whose applications can still read this step's result. */
+  readableFrom?: string
+}
+
+export type Migration<V extends string, F extends Kinds, W extends string, T extends Kinds> = {
+  readonly from: Schema<V, F>
+  readonly to: Schema<W, T>
+} & Readonly<Body<F, T>>
+
+/** A step from one schema to the next: pure functions only, so that the same input gives the same bytes anywhere. */
+export const migration = <V extends string, F extends Kinds, W extends string, T extends Kinds>(
+  from: Schema<V, F>,
+  to: Schema<W, T>,
+  body: Body<F, T>,
+): Migration<V, F, W, T> => ({ from, to, ...body })
+
+/* ---- the same, without types: what the engine runs ---- */
+
+export type AnyCtx = {
+  readonly path: string
+  warn(code: string, message: string, hint?: string): void
+  read(kind: string): unknown
+  find(kind: string): unknown
+}
+export type AnyPass = {
+  scan?: { init(doc: unknown): unknown; add?(sum: unknown, record: unknown, ctx: AnyCtx): unknown }
+  head(doc: unknown, sum: unknown, ctx: AnyCtx): unknown
+  record(record: unknown, sum: unknown, ctx: AnyCtx): unknown
+}
+export type AnyFilePass = (doc: unknown, ctx: AnyCtx) => unknown
+export type AnyFileStep = {
+  file?: { migrate: AnyFilePass; rollback?: AnyFilePass }
+  record?: { migrate: AnyPass; rollback?: AnyPass }
+  derive?: { from: string; each(source: { path: string; doc: unknown; records: readonly unknown[] }, ctx: AnyCtx): Iterable<readonly [string, unknown]> }
+  drop?: string
+}
+export type AnyMigration = {
+  readonly from: Schema
+  readonly to: Schema
+  readonly description: string
+  readonly createdAt: string
+  readonly changes: readonly string[]
+  readonly files: Readonly<Record<string, AnyFileStep>>
+  readonly validate?: Readonly<
+    Record<string, { doc?(doc: unknown, ctx: AnyCtx): Problem; record?(record: unknown, ctx: AnyCtx): Problem } | undefined>
+  >
+  readonly loses?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
+  readonly readableFrom?: string
+}
+
+/** Migrations in order, each starting at the schema the one before ends at. Extend with `add`. */
+export class Chain<V extends string = string, K extends Kinds = Kinds, Seen extends string = string> {
+  readonly first: Schema
+  readonly newest: Schema<V, K>
+  readonly migrations: readonly AnyMigration[]
+
+  constructor(first: Schema, newest: Schema<V, K>, migrations: readonly AnyMigration[] = []) {
+    this.first = first
+    this.newest = newest
+    this.migrations = migrations
+  }
+
+  add<W extends string, T extends Kinds>(
+    m: Migration<V, K, W, T> & (W extends Seen ? { error: `version ${W} is already in the chain` } : unknown),
+  ): Chain<W, T, Seen | W> {
+    // Erasing the parameter types is safe: `migration` checked them, and the engine only feeds a step what its `from` schema accepts.
+    return new Chain<W, T, Seen | W>(this.first, m.to, [...this.migrations, m as unknown as AnyMigration])
+  }
+
+  /** Every schema, oldest first. Step `i` leads from `schemas[i]` to `schemas[i + 1]`. */
+  get schemas(): readonly Schema[] {
+    return [this.first, ...this.migrations.map((m) => m.to)]
+  }
+}
+
+export const chain = <V extends string, K extends Kinds>(first: Schema<V, K>): Chain<V, K, V> => new Chain<V, K, V>(first, first)
+
+export type AnyChain = Pick<Chain, 'first' | 'schemas' | 'migrations'>
+
+const bad = (message: string, hint: string): StrataError => new StrataError('BAD_CHAIN', message, { hint })
+
+const checkFiles = (m: AnyMigration): void => {
+  for (const name of new Set([...Object.keys(m.from.kinds), ...Object.keys(m.to.kinds)])) {
+    const changed = m.from.kinds[name] !== m.to.kinds[name]
+    const step = m.files[name]
+    if (changed && step === undefined) throw bad(`${m.to.version} changes the kind ${name} but has no step for it`, `Add files.${name} to the migration.`)
+    if (!changed && step !== undefined)
+      throw bad(`${m.to.version} has a step for the kind ${name}, which it does not change`, `Give ${name} a new kind in the schema, or remove files.${name}.`)
+  }
+  for (const name of Object.keys(m.files))
+    if (!(name in m.from.kinds) && !(name in m.to.kinds)) throw bad(`${m.to.version} has a step for ${name}, which is no kind of either schema`, 'Check the name.')
+}
+
+/** Checks at run time what the types check in TypeScript. Throws BAD_CHAIN. */
+export const checkChain = (c: AnyChain): void => {
+  const versions = c.schemas.map((s) => s.version)
+  for (const version of versions) if (valid(version) === null) throw bad(`${version} is not a semantic version`, 'Write it like 1.2.0 or 2.0.0-beta.1.')
+  c.migrations.forEach((m, i) => {
+    const before = c.schemas[i]
+    if (m.from !== before) throw bad(`the migration to ${m.to.version} starts at ${m.from.version}, but the chain is at ${before?.version ?? 'nothing'}`, 'Add the missing step, or put them in order.')
+    if (versions.indexOf(m.to.version) !== i + 1) throw bad(`version ${m.to.version} is in the chain twice`, 'Give the second one its own version.')
+    checkFiles(m)
+  })
+}
+
+/** The position of `version` in the chain, or -1. */
+export const versionIndex = (c: AnyChain, version: string): number => c.schemas.findIndex((s) => s.version === version)
+
+/** Whether `version` is newer than every version that the chain knows. */
+export const isNewer = (c: AnyChain, version: string): boolean => {
+  const newest = c.schemas[c.schemas.length - 1]?.version ?? '0.0.0'
+  return versionIndex(c, version) < 0 && valid(version) !== null && compare(version, newest) > 0
+}
+
+/** The schema versions whose applications can read a snapshot of schema `index`: its own, and back to `readableFrom`. */
+export const readableBy = (c: AnyChain, index: number): string[] => {
+  const version = c.schemas[index]?.version ?? ''
+  const oldest = index === 0 ? version : (c.migrations[index - 1]?.readableFrom ?? version)
+  const start = versionIndex(c, oldest)
+  return c.schemas.slice(start < 0 ? index : start, index + 1).map((s) => s.version)
+}

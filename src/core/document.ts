@@ -1,0 +1,89 @@
+import type { Counts, Kind } from './schema.ts'
+import { StrataError } from './errors.ts'
+import type { JsonDoc, Layout } from './json/index.ts'
+import { checkSerialisable, parseJson, plain, stringifyJson } from './json/index.ts'
+
+/**
+ * A file in memory between steps: the document, its records apart, and how its text was spelled. While the records are apart,
+ * the member that holds them keeps its place in the document with an empty array.
+ */
+export type Parsed = { readonly head: unknown; readonly records: readonly unknown[] | null; readonly json: JsonDoc }
+
+const PLACE: readonly unknown[] = Object.freeze([])
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const wrong = (message: string): StrataError =>
+  new StrataError('INVALID_RESULT', message, { hint: 'Compare the file with an undamaged one of the same kind.' })
+
+const splitRecords = (json: JsonDoc, at: string): Parsed => {
+  if (at === '') {
+    if (!Array.isArray(json.value)) throw wrong('the document should be an array of records')
+    return { head: null, records: json.value, json }
+  }
+  const { value } = json
+  if (!isObject(value)) throw wrong('the document should be an object')
+  const list = value[at]
+  if (!Array.isArray(list)) throw wrong(`the member "${at}" should be an array of records`)
+  value[at] = PLACE
+  return { head: value, records: list, json }
+}
+
+/** Reads a file of `kind`. Throws a JSON_ error with line and column, or INVALID_RESULT when its records are not where they should be. */
+export const parseDocument = (kind: Kind, bytes: Uint8Array, layout: Layout): Parsed => {
+  const json = parseJson(bytes, { layout })
+  return kind.at === undefined ? { head: json.value, records: null, json } : splitRecords(json, kind.at)
+}
+
+/** The whole value again, as it is written. */
+export const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | null): unknown => {
+  if (kind.at === undefined || records === null) return head
+  if (kind.at === '') return records
+  if (!isObject(head)) throw wrong('the head of a record file should be an object')
+  if (head[kind.at] !== PLACE) return { ...head, [kind.at]: records }
+  head[kind.at] = records
+  return head
+}
+
+const encoder = new TextEncoder()
+
+/** The bytes of a file of `kind`. Throws INVALID_RESULT for values that JSON cannot hold. */
+export const renderDocument = (kind: Kind, parsed: Parsed, layout: Layout): Uint8Array => {
+  const value = joinRecords(kind, parsed.head, parsed.records)
+  checkSerialisable(value)
+  const { spelling, style } = parsed.json
+  const bytes = encoder.encode(stringifyJson(value, { layout, spelling, style }))
+  if (kind.at !== undefined && kind.at !== '' && isObject(value)) value[kind.at] = PLACE
+  return bytes
+}
+
+type Checked = { success: boolean; error?: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } }
+
+/** zod's messages may quote the value; only its path and the kind of mistake leave this function. */
+const explain = (checked: Checked, where: string): string => {
+  const first = checked.error?.issues[0]
+  const path = [where, ...(first?.path ?? []).map(String)].filter((part) => part !== '').join('.')
+  return `${path === '' ? 'the document' : path}: ${first?.message ?? 'is not what the schema describes'}`
+}
+
+/** What of `parsed` is not as the kind's schema says: a message and the record's index; null when all is. */
+export const shapeProblem = (kind: Kind, parsed: Pick<Parsed, 'head' | 'records'>): { message: string; record: number | null } | null => {
+  if (kind.at !== '') {
+    const checked: Checked = kind.doc.safeParse(plain(parsed.head))
+    if (!checked.success) return { message: explain(checked, ''), record: null }
+  }
+  const { record } = kind
+  if (record === undefined || parsed.records === null) return null
+  for (const [index, value] of parsed.records.entries()) {
+    const checked: Checked = record.safeParse(plain(value))
+    if (!checked.success) return { message: explain(checked, ''), record: index }
+  }
+  return null
+}
+
+/** The counts that no step may let shrink, `records` among them for record kinds. */
+export const countsOf = (kind: Kind, parsed: Pick<Parsed, 'head' | 'records'>): Counts => ({
+  ...(parsed.records === null ? {} : { records: parsed.records.length }),
+  // The schema check has passed, so the document is of the type that the kind's function declares.
+  ...(kind.counts === undefined ? {} : kind.counts(parsed.head as never)),
+})

@@ -1,0 +1,71 @@
+/**
+ * Every error that crosses the public API. `code` is stable; `data` holds the facts of the moment
+ * (paths, counts, versions), never values of the user's data.
+ */
+export const ERROR_CODES = [
+  'ABSENT', // a path, snapshot, job or record that was asked for does not exist
+  'AMBIGUOUS', // a name matches several snapshots, or several candidate directories
+  'BAD_ARGUMENT', // the caller's input is not usable as it stands
+  'BAD_CHAIN', // the migrations do not form a chain
+  'CANCELLED', // stopped at the caller's request; nothing was switched
+  'CONFLICT', // another writer took over the store
+  'CORRUPT', // stored bytes are not what their hash says
+  'DATA_LOST', // a step would lose records or members that it did not announce
+  'DATA_WRITTEN_SINCE', // going there would hide data written since
+  'DURABILITY', // the disk did not confirm a write; the store is read-only until reopened
+  'EXISTS', // the target is already there
+  'INVALID_RESULT', // a migration returned something that cannot be stored, or of a wrong shape
+  'JOURNAL_CORRUPT', // the journal's chain is broken: read-only until repair
+  'JSON_DEPTH', // nested deeper than the limit
+  'JSON_DUPLICATE_KEY',
+  'JSON_ENCODING', // not valid UTF-8
+  'JSON_SYNTAX',
+  'LOCKED', // another process writes to the store
+  'MIGRATION_FAILED', // a step threw
+  'MIGRATION_REPEATEDLY_FAILED', // three attempts in a row failed; automatic retry is off
+  'NEWER_FORMAT', // the store was written by a newer Strata
+  'NEWER_SCHEMA', // the active snapshot is newer than every version this chain knows
+  'NO_DATA', // nothing to capture was found
+  'NO_STORE',
+  'NOTHING_TO_REDO',
+  'NOTHING_TO_ROLL_BACK',
+  'NO_SPACE', // not enough bytes or inodes for what was planned
+  'READ_ONLY',
+  'SPECIAL_FILE', // neither a regular file nor a directory
+  'UNREADABLE',
+  'UNSTABLE', // a file kept changing while it was read
+  'UNSUPPORTED_NAME',
+] as const
+
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+export type ErrorData = Readonly<Record<string, unknown>>
+
+export class StrataError extends Error {
+  readonly code: ErrorCode
+  readonly data: ErrorData
+  readonly hint: string
+
+  constructor(code: ErrorCode, message: string, options: { data?: ErrorData; hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StrataError'
+    this.code = code
+    this.data = options.data ?? {}
+    this.hint = options.hint ?? ''
+  }
+
+  toJSON(): { code: ErrorCode; message: string; hint: string; data: ErrorData } {
+    return { code: this.code, message: this.message, hint: this.hint, data: this.data }
+  }
+}
+
+export const isStrataError = (error: unknown): error is StrataError => error instanceof StrataError
+
+/** Whether `error` is a StrataError with one of `codes`. */
+export const hasCode = (error: unknown, ...codes: ErrorCode[]): boolean => error instanceof StrataError && codes.includes(error.code)
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** The `code` of a Node system error (`ENOENT`, …), or an empty string. */
+export const systemCode = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto'
+import { StrataError } from './errors.ts'
+import type { Oid } from './git-objects.ts'
+import type { Issue } from './issues.ts'
+
+/** Who wrote an event. */
+export type Actor = { readonly app: string; readonly appVersion: string; readonly host: string; readonly pid: number }
+
+export type ActivationReason = 'capture' | 'migration' | 'rollback' | 'redo' | 'restore' | 'carry' | 'adopt' | 'mend'
+export type JobKind = 'migration' | 'adopt' | 'mend'
+
+/** Which part of the journal a packed transaction carried into the branch strata/journal. */
+export type Slice = { readonly commit: Oid; readonly upTo: number }
+
+/** Why automatic migration stops, and the newest schema version there was then: a newer one ends the hold. */
+export type HoldCause = { readonly reason: string; readonly newest: string }
+
+export type PlannedStep = { readonly version: string; readonly snapshot: string }
+export type SourceDirectory = { readonly path: string; readonly snapshot: string }
+
+/** What an event says, by type. Facts only: ids, paths, counts, hashes; never a value of the user's data. */
+export type EventData = {
+  /** `announced`: the snapshot that the first capture is going to make. */
+  StoreCreated: { storeId: string; format: 1; dataset: string; announced: string[] }
+  /** `state` is the fold of everything before, by the reducer of that number (see state.ts). */
+  SegmentOpened: { reducer: number; state: object | null }
+  SnapshotCaptured: {
+    snapshot: string
+    schemaVersion: string
+    commit: Oid
+    files: number
+    bytes: number
+    manifest: string
+    source: SourceDirectory | null
+    readableBy: string[]
+    findings: Issue[]
+    slice: Slice | null
+  }
+  CheckpointTaken: { snapshot: string; commit: Oid; changed: number; files: number; bytes: number; manifest: string; reason: string; findings: Issue[]; slice: Slice }
+  MigrationStarted: {
+    kind: JobKind
+    from: string
+    fromCommit: Oid
+    fromVersion: string
+    toVersion: string
+    steps: PlannedStep[]
+    /** Snapshots that the job is going to make: what recovery may sweep up when it ends half-way. */
+    announced: string[]
+    files: number
+  }
+  StepCompleted: { version: string; description: string; changed: number; created: number; removed: number; records: number; issues: Issue[] }
+  SnapshotSealed: {
+    snapshot: string
+    schemaVersion: string
+    commit: Oid
+    from: string
+    fromCommit: Oid
+    files: number
+    bytes: number
+    manifest: string
+    readableBy: string[]
+    findings: Issue[]
+    slice: Slice | null
+  }
+  SnapshotVerified: { snapshot: string; commit: Oid; files: number; bytes: number }
+  SnapshotActivated: { snapshot: string; from: string | null; reason: ActivationReason; hold: HoldCause | null }
+  HoldLifted: { snapshot: string }
+  MigrationFailed: { code: string; message: string; file: string | null; record: number | null; step: string | null }
+  IntegrityChecked: { valid: boolean; filesChecked: number; errors: number; warnings: number }
+  CorruptionFound: { issues: Issue[] }
+  Recovered: { actions: string[] }
+  Adopted: { files: string[]; source: SourceDirectory }
+  OriginalCompared: { path: string; findings: Issue[] }
+}
+
+export type EventType = keyof EventData
+
+/** One fact. `seq` alone gives the order; `at` of its line is for people. */
+export type StrataEvent = {
+  [T in EventType]: { readonly seq: number; readonly id: string; readonly type: T; readonly jobId?: string; readonly data: EventData[T] }
+}[EventType]
+
+/** An event before the journal gives it its place. */
+export type NewEvent = { [T in EventType]: { readonly type: T; readonly jobId?: string; readonly data: EventData[T] } }[EventType]
+
+/** One append: one line of the journal. */
+export type Line = {
+  readonly v: 1
+  readonly epoch: number
+  readonly at: string
+  readonly actor: Actor
+  readonly events: readonly StrataEvent[]
+  readonly prev: string
+  readonly hash: string
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** The hash that the first line of a store names as the one before it. */
+export const genesis = (storeId: string): string => sha256(storeId)
+
+/** The text of a line, without its line feed. `hash` is SHA-256 over the text from `{` up to, and without, `,"hash"`. */
+export const encodeLine = (line: Omit<Line, 'hash'>): { text: string; hash: string } => {
+  const { v, epoch, at, actor, events, prev } = line
+  const body = JSON.stringify({ v, epoch, at, actor, events, prev }).slice(0, -1)
+  const hash = sha256(body)
+  return { text: `${body},"hash":"${hash}"}`, hash }
+}
+
+const HASH = /,"hash":"([0-9a-f]{64})"\}$/
+
+const isEvent = (value: unknown): value is StrataEvent =>
+  typeof value === 'object' && value !== null && 'seq' in value && Number.isSafeInteger(value.seq) && 'type' in value && typeof value.type === 'string' && 'data' in value
+
+const isLine = (value: unknown): value is Line => {
+  if (typeof value !== 'object' || value === null) return false
+  const line = value as Partial<Line>
+  const events: readonly unknown[] = Array.isArray(line.events) ? line.events : []
+  const ordered = events.every((e, i) => isEvent(e) && (i === 0 || (isEvent(events[i - 1]) && e.seq === (events[i - 1] as StrataEvent).seq + 1)))
+  return Number.isSafeInteger(line.epoch) && typeof line.prev === 'string' && typeof line.at === 'string' && typeof line.actor === 'object' && events.length > 0 && ordered
+}
+
+/** A line read back, or undefined when its bytes are not what its hash says. Throws NEWER_FORMAT for a line of a later version. */
+export const decodeLine = (text: string): Line | undefined => {
+  const hash = HASH.exec(text)
+  if (hash === null || sha256(text.slice(0, hash.index)) !== hash[1]) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof value === 'object' && value !== null && 'v' in value && typeof value.v === 'number' && value.v > 1)
+    throw new StrataError('NEWER_FORMAT', `the journal has lines of version ${value.v}; this Strata knows version 1`, {
+      hint: 'Use the newer version of the application. Nothing was changed.',
+    })
+  return isLine(value) ? value : undefined
+}
+
+export const lastSeq = (line: Line): number => line.events.at(-1)?.seq ?? 0
+export const firstSeq = (line: Line): number => line.events[0]?.seq ?? 0

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { StrataError } from './errors.ts'
+
+/** The id of a git object: 40 hex digits, SHA-1 over its header and content. */
+export type Oid = string & { readonly __oid: unique symbol }
+export type ObjectType = 'commit' | 'tree' | 'blob' | 'tag'
+export type TreeMode = '100644' | '100755' | '40000'
+export type TreeEntry = { readonly mode: TreeMode; readonly name: string; readonly oid: Oid }
+export type Person = { readonly name: string; readonly email: string; readonly timestamp: number; readonly timezone: string }
+export type Commit = { readonly tree: Oid; readonly parents: readonly Oid[]; readonly author: Person; readonly committer: Person; readonly message: string }
+
+export const isOid = (text: string): text is Oid => /^[0-9a-f]{40}$/.test(text)
+
+const corrupt = (message: string): StrataError => new StrataError('CORRUPT', message, { hint: 'Run: strata verify' })
+
+/** The 40 hex digits at `offset` of raw object ids. */
+export const oidAt = (bytes: Uint8Array, offset: number): Oid => Buffer.from(bytes.buffer, bytes.byteOffset + offset, 20).toString('hex') as Oid
+
+export const objectOid = (type: ObjectType, bytes: Uint8Array): Oid =>
+  // A SHA-1 in hex is what an Oid is.
+  createHash('sha1').update(`${type} ${bytes.byteLength}\0`).update(bytes).digest('hex') as Oid
+
+export const blobOid = (bytes: Uint8Array): Oid => objectOid('blob', bytes)
+
+/** Git compares names as bytes, and a folder as if its name ended in a slash. */
+const sortKey = (entry: TreeEntry): Buffer => Buffer.from(entry.mode === '40000' ? `${entry.name}/` : entry.name)
+
+/** A tree object: entries in git's order. */
+export const encodeTree = (entries: readonly TreeEntry[]): Uint8Array => {
+  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) })).sort((a, b) => Buffer.compare(a.key, b.key))
+  return Buffer.concat(keyed.flatMap(({ entry }) => [Buffer.from(`${entry.mode} ${entry.name}\0`), Buffer.from(entry.oid, 'hex')]))
+}
+
+const MODES: readonly string[] = ['100644', '100755', '40000']
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+const decodeEntry = (bytes: Uint8Array, start: number): { entry: TreeEntry; next: number } => {
+  const space = bytes.indexOf(0x20, start)
+  const end = bytes.indexOf(0, space)
+  if (space < 0 || end < 0 || end + 21 > bytes.length) throw corrupt('a tree object ends in the middle of an entry')
+  const mode = Buffer.from(bytes.subarray(start, space)).toString('latin1')
+  // Links and submodules are never written here, and would lead out of the store.
+  if (!MODES.includes(mode)) throw corrupt(`a tree object has an entry of mode ${mode}`)
+  const name = utf8.decode(bytes.subarray(space + 1, end))
+  return { entry: { mode: mode as TreeMode, name, oid: oidAt(bytes, end + 1) }, next: end + 21 }
+}
+
+/** Throws CORRUPT for anything but regular files and folders. */
+export const decodeTree = (bytes: Uint8Array): TreeEntry[] => {
+  const entries: TreeEntry[] = []
+  try {
+    for (let at = 0; at < bytes.length; ) {
+      const { entry, next } = decodeEntry(bytes, at)
+      entries.push(entry)
+      at = next
+    }
+  } catch (error) {
+    throw error instanceof StrataError ? error : corrupt('a tree object has a name that is not UTF-8')
+  }
+  return entries
+}
+
+const personLine = (p: Person): string => `${p.name} <${p.email}> ${p.timestamp} ${p.timezone}`
+
+export const encodeCommit = (c: Commit): Uint8Array =>
+  Buffer.from([`tree ${c.tree}`, ...c.parents.map((p) => `parent ${p}`), `author ${personLine(c.author)}`, `committer ${personLine(c.committer)}`, '', c.message].join('\n'))
+
+const PERSON = /^(.*) <([^>]*)> (-?\d+) ([+-]\d{4})$/
+
+const parsePerson = (text: string): Person => {
+  const [, name, email, timestamp, timezone] = PERSON.exec(text) ?? []
+  if (name === undefined || email === undefined || timezone === undefined) throw corrupt('a commit names nobody')
+  return { name, email, timestamp: Number(timestamp), timezone }
+}
+
+/** Throws CORRUPT. Headers of stock git that Strata does not write (gpgsig, encoding) are passed over. */
+export const decodeCommit = (bytes: Uint8Array): Commit => {
+  const text = Buffer.from(bytes).toString('utf8')
+  const end = text.indexOf('\n\n')
+  const headers = (end < 0 ? text : text.slice(0, end)).split('\n').map((line): [string, string] => {
+    const space = line.indexOf(' ')
+    return [line.slice(0, space), line.slice(space + 1)]
+  })
+  const all = (key: string): string[] => headers.flatMap(([k, value]) => (k === key ? [value] : []))
+  const [tree = ''] = all('tree')
+  const parents = all('parent')
+  if (!isOid(tree) || !parents.every(isOid)) throw corrupt('a commit names no tree, or a parent that is no id')
+  return { tree, parents, author: parsePerson(all('author')[0] ?? ''), committer: parsePerson(all('committer')[0] ?? ''), message: end < 0 ? '' : text.slice(end + 2) }
+}

@@ -1,0 +1,13 @@
+/**
+ * JSON that keeps the source text of what nobody touched: number texts, string spellings, key order, white space.
+ * `parseJson` and `stringifyJson` are inverse for every machine-formatted document.
+ */
+export { checkSerialisable } from './check.ts'
+export { JsonNumber, numberOf } from './number.ts'
+export { entries, fromEntries } from './order.ts'
+export { type JsonDoc, parseJson } from './parse.ts'
+export { plain } from './plain.ts'
+export type { Layout } from './quote.ts'
+export type { Spelling } from './spelling.ts'
+export { stringifyJson } from './stringify.ts'
+export type { Style } from './style.ts'

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto'
+import { StrataError } from './errors.ts'
+import type { Oid } from './git-objects.ts'
+import { blobOid, encodeTree, objectOid } from './git-objects.ts'
+import { compareBytes, componentName, treeName } from './names.ts'
+
+/** One file of a snapshot. `mode` is the permission bits; `oid` its git blob. */
+export type FileEntry = { readonly path: string; readonly size: number; readonly sha256: string; readonly mode: number; readonly oid: Oid }
+/** A directory of a snapshot, listed so that empty ones come back. */
+export type DirectoryEntry = { readonly path: string; readonly mode: number }
+export type Manifest = { readonly files: readonly FileEntry[]; readonly directories: readonly DirectoryEntry[] }
+
+export type GitObject = { readonly type: 'blob' | 'tree'; readonly oid: Oid; readonly bytes: Uint8Array }
+type TreeRow = { mode: '100644' | '100755' | '40000'; name: string; oid: Oid }
+
+const BUCKET_ROWS = 256
+const encoder = new TextEncoder()
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const ROW_ESCAPE = /[%\u0000-\u001f\u007f]/g
+
+const escapeRow = (name: string): string => name.replace(ROW_ESCAPE, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+const unescapeRow = (text: string): string => text.replace(/%([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
+const fileRow = (f: FileEntry, name: string): string => `f ${octal(f.mode)} ${f.size} ${f.sha256} ${escapeRow(name)}\n`
+const directoryRow = (d: DirectoryEntry, name: string): string => `d ${octal(d.mode)} ${escapeRow(name)}\n`
+
+/** SHA-256 over the rows of all files and directories with their whole paths, sorted by path bytes: the snapshot's identity. */
+export const manifestDigest = (m: Manifest): string => {
+  const rows = [...m.files.map((f) => [f.path, fileRow(f, f.path)] as const), ...m.directories.map((d) => [d.path, directoryRow(d, d.path)] as const)]
+  rows.sort(([a], [b]) => compareBytes(a, b))
+  const hash = createHash('sha256')
+  for (const [, row] of rows) hash.update(row)
+  return hash.digest('hex')
+}
+
+type Folder = { files: [string, FileEntry][]; folders: Map<string, Folder>; modes: Map<string, DirectoryEntry> }
+const folder = (): Folder => ({ files: [], folders: new Map(), modes: new Map() })
+
+const descend = (root: Folder, names: readonly string[]): Folder => {
+  let at = root
+  for (const name of names) {
+    let next = at.folders.get(name)
+    if (next === undefined) {
+      next = folder()
+      at.folders.set(name, next)
+    }
+    at = next
+  }
+  return at
+}
+
+const asFolders = (m: Manifest): Folder => {
+  const root = folder()
+  for (const d of m.directories) {
+    const names = d.path.split('/')
+    descend(root, names)
+    descend(root, names.slice(0, -1)).modes.set(names.at(-1) ?? '', d)
+  }
+  for (const f of m.files) {
+    const names = f.path.split('/')
+    descend(root, names.slice(0, -1)).files.push([names.at(-1) ?? '', f])
+  }
+  return root
+}
+
+type Sink = (object: GitObject) => void
+
+const putTree = (rows: readonly TreeRow[], sink: Sink): Oid => {
+  const bytes = encodeTree(rows.map((row) => ({ ...row })))
+  const oid = objectOid('tree', bytes)
+  sink({ type: 'tree', oid, bytes })
+  return oid
+}
+
+/** The dataset itself as a git tree. Git has no empty directories: those live in the manifest alone. */
+const filesTree = (at: Folder, sink: Sink): Oid | null => {
+  const rows: TreeRow[] = at.files.map(([name, f]) => ({ mode: (f.mode & 0o100) === 0 ? '100644' : '100755', name: treeName(name), oid: f.oid }))
+  for (const [name, child] of at.folders) {
+    const oid = filesTree(child, sink)
+    if (oid !== null) rows.push({ mode: '40000', name: treeName(name), oid })
+  }
+  return rows.length === 0 ? null : putTree(rows, sink)
+}
+
+const putBucket = (prefix: string, rows: readonly (readonly [string, string])[], sink: Sink): TreeRow => {
+  const bytes = encoder.encode(rows.map(([, row]) => row).join(''))
+  const oid = blobOid(bytes)
+  sink({ type: 'blob', oid, bytes })
+  return { mode: '100644', name: prefix === '' ? 'rows' : `rows-${prefix}`, oid }
+}
+
+/** Splits by the hash of the name, so that one new file changes one bucket. */
+const buckets = (prefix: string, rows: readonly (readonly [string, string])[], sink: Sink): TreeRow[] => {
+  if (rows.length <= BUCKET_ROWS) return [putBucket(prefix, rows, sink)]
+  const split = new Map<string, (readonly [string, string])[]>()
+  for (const row of rows) {
+    const next = prefix + (createHash('sha256').update(row[0]).digest('hex')[prefix.length] ?? '')
+    split.set(next, [...(split.get(next) ?? []), row])
+  }
+  return [...split].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([key, part]) => buckets(key, part, sink))
+}
+
+const manifestTree = (at: Folder, sink: Sink): Oid => {
+  const rows: (readonly [string, string])[] = at.files.map(([name, f]) => [name, fileRow(f, name)] as const)
+  for (const name of at.folders.keys()) rows.push([name, directoryRow(at.modes.get(name) ?? { path: name, mode: 0o755 }, name)])
+  rows.sort(([a], [b]) => compareBytes(a, b))
+  const entries = buckets('', rows, sink)
+  for (const [name, child] of at.folders) entries.push({ mode: '40000', name: `in-${treeName(name)}`, oid: manifestTree(child, sink) })
+  return putTree(entries, sink)
+}
+
+/** The root tree of a snapshot commit: `files/` (the dataset) and `manifest/`; every object but the file blobs goes to `sink`. */
+export const snapshotTree = (m: Manifest, sink: Sink): Oid => {
+  const root = asFolders(m)
+  const files = filesTree(root, sink)
+  const rows: TreeRow[] = [{ mode: '40000', name: 'manifest', oid: manifestTree(root, sink) }]
+  if (files !== null) rows.push({ mode: '40000', name: 'files', oid: files })
+  return putTree(rows, sink)
+}
+
+type Row = { type: 'f'; name: string; mode: number; size: number; sha256: string } | { type: 'd'; name: string; mode: number }
+
+const FILE_ROW = /^f ([0-7]{4}) (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (.+)$/
+const DIRECTORY_ROW = /^d ([0-7]{4}) (.+)$/
+
+const parseRow = (line: string): Row => {
+  const f = FILE_ROW.exec(line)
+  if (f?.[4] !== undefined) return { type: 'f', mode: Number.parseInt(f[1] ?? '', 8), size: Number(f[2]), sha256: f[3] ?? '', name: unescapeRow(f[4]) }
+  const d = DIRECTORY_ROW.exec(line)
+  if (d?.[2] !== undefined) return { type: 'd', mode: Number.parseInt(d[1] ?? '', 8), name: unescapeRow(d[2]) }
+  throw new StrataError('CORRUPT', 'a manifest row is not one that Strata writes')
+}
+
+/** The rows of one bucket. Throws CORRUPT. */
+export const parseRows = (text: string): Row[] => (text === '' ? [] : text.replace(/\n$/, '').split('\n').map(parseRow))
+
+export type TreeEntry = { readonly mode: string; readonly name: string; readonly oid: Oid }
+type ReadObject = { tree(oid: Oid): readonly TreeEntry[]; blob(oid: Oid): Uint8Array }
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** Reads a manifest back from its trees; `files` is the tree of the dataset, where the blob ids are. Throws CORRUPT. */
+export const readManifest = (read: ReadObject, root: Oid): Manifest => {
+  const files: FileEntry[] = []
+  const directories: DirectoryEntry[] = []
+  const find = (rows: readonly TreeEntry[], name: string): Oid | undefined => rows.find((row) => row.name === name)?.oid
+  const walk = (prefix: string, manifest: Oid, tree: Oid | undefined): void => {
+    const here = read.tree(manifest)
+    const blobs = new Map((tree === undefined ? [] : read.tree(tree)).map((row) => [componentName(row.name), row.oid]))
+    for (const bucket of here) {
+      if (!bucket.name.startsWith('rows')) continue
+      for (const row of parseRows(decoder.decode(read.blob(bucket.oid)))) {
+        const path = prefix + row.name
+        if (row.type === 'f') {
+          const oid = blobs.get(row.name)
+          if (oid === undefined) throw new StrataError('CORRUPT', `the manifest lists ${path}, the tree does not`, { data: { file: path } })
+          files.push({ path, size: row.size, sha256: row.sha256, mode: row.mode, oid })
+        } else {
+          directories.push({ path, mode: row.mode })
+          const child = find(here, `in-${treeName(row.name)}`)
+          if (child === undefined) throw new StrataError('CORRUPT', `the manifest has no rows for the directory ${path}`, { data: { file: path } })
+          walk(`${path}/`, child, blobs.get(row.name))
+        }
+        blobs.delete(row.name)
+      }
+    }
+    for (const name of blobs.keys()) throw new StrataError('CORRUPT', `the tree holds ${prefix}${name}, the manifest does not`, { data: { file: prefix + name } })
+  }
+  const top = read.tree(root)
+  const manifest = find(top, 'manifest')
+  if (manifest === undefined) throw new StrataError('CORRUPT', 'the snapshot has no manifest')
+  walk('', manifest, find(top, 'files'))
+  const byPath = (a: { path: string }, b: { path: string }): number => compareBytes(a.path, b.path)
+  return { files: files.sort(byPath), directories: directories.sort(byPath) }
+}

@@ -1,0 +1,74 @@
+import type { Dataset } from './dataset.ts'
+import { effectiveIndex, fileVersion, isIgnored, requireVersion } from './dataset.ts'
+import { renderDocument } from './document.ts'
+import { StrataError } from './errors.ts'
+import type { Issue } from './issues.ts'
+import { kindOf } from './schema.ts'
+import type { Source } from './transform.ts'
+import { Transformer } from './transform.ts'
+
+export type Files = ReadonlyMap<string, Uint8Array>
+
+const HEAD_BYTES = 4096
+const decoder = new TextDecoder()
+
+export const headOf = (bytes: Uint8Array): string => decoder.decode(bytes.subarray(0, HEAD_BYTES))
+
+/** A source over files in memory. A file whose version cannot be told is taken to be at `base`. */
+export const memorySource = (dataset: Dataset, files: Files, base: number): Source => ({
+  paths: [...files.keys()],
+  bytes: (path) => {
+    const bytes = files.get(path)
+    if (bytes === undefined) throw new StrataError('ABSENT', `there is no ${path}`)
+    return bytes
+  },
+  start: (path) => {
+    const version = fileVersion(dataset, path, headOf(files.get(path) ?? new Uint8Array()))
+    const index = version === null ? base : effectiveIndex(dataset.chain, path, version, base)
+    return index < 0 ? base : index
+  },
+})
+
+/** Takes a whole dataset in memory from one schema version to a later one; one map of files and one list of issues per step. */
+export const migrateFiles = (dataset: Dataset, files: Files, from: string, to: string): { steps: Map<string, Uint8Array>[]; issues: Issue[] } => {
+  const [start, end] = [requireVersion(dataset, from), requireVersion(dataset, to)]
+  const source = memorySource(dataset, files, start)
+  const transformer = new Transformer(dataset, source)
+  const steps = Array.from({ length: end - start }, () => new Map<string, Uint8Array>())
+  const issues: Issue[] = []
+  for (const path of files.keys()) {
+    if (isIgnored(dataset, path)) continue
+    const result = transformer.file(path, start, end)
+    issues.push(...result.issues)
+    result.steps.forEach((made, i) => {
+      const before = i === 0 ? files : steps[i - 1]
+      for (const f of made) steps[i]?.set(f.path, f.bytes ?? before?.get(f.path) ?? new Uint8Array())
+    })
+    carryDerived(result.steps, steps)
+  }
+  return { steps, issues }
+}
+
+/** Files that an earlier step derived stay in the snapshots after it. */
+const carryDerived = (made: readonly (readonly { path: string }[])[], steps: Map<string, Uint8Array>[]): void => {
+  made.forEach((files, i) => {
+    for (const { path } of files)
+      for (let later = i + 1; later < steps.length; later++) {
+        const before = steps[later - 1]?.get(path)
+        if (before !== undefined && path !== files[0]?.path && !steps[later]?.has(path)) steps[later]?.set(path, before)
+      }
+  })
+}
+
+/** One file of a dataset in memory as it is at another schema version, by `migrate` or `rollback`. */
+export const fileAt = (dataset: Dataset, files: Files, path: string, base: string, version: string): Uint8Array => {
+  const source = memorySource(dataset, files, requireVersion(dataset, base))
+  const index = requireVersion(dataset, version)
+  const kinds = dataset.chain.schemas[index]?.kinds ?? {}
+  const kind = kinds[kindOf(kinds, path) ?? '']
+  if (kind === undefined) throw new StrataError('ABSENT', `${path} is of no kind in ${version}`)
+  const parsed = new Transformer(dataset, source).document(path, index)
+  // The shared document is frozen; rendering puts the records back into a copy of its head.
+  const head = typeof parsed.head === 'object' && parsed.head !== null && !Array.isArray(parsed.head) ? { ...parsed.head } : parsed.head
+  return renderDocument(kind, { ...parsed, head }, dataset.layout)
+}

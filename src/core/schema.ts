@@ -1,0 +1,86 @@
+import type { z } from 'zod'
+import { StrataError } from './errors.ts'
+
+/** What is done with a file of a kind that cannot be read: stop the job, or keep its bytes and go on. */
+export type DamagePolicy = 'fail' | 'quarantine'
+
+/** Numbers that no step may let shrink, such as `{ endpoints: 4 }`. Record kinds count `records` by themselves. */
+export type Counts = Readonly<Record<string, number>>
+
+type KindOptions = { counts?: (doc: never) => Counts; damaged?: DamagePolicy }
+
+/**
+ * A kind of file: which paths belong to it, and what is inside. A record kind is a list of many alike records, `at` names
+ * the member that holds the array ('' when the document itself is the array); `doc` then describes the rest.
+ */
+export type Kind<D extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> = {
+  readonly path: string
+  readonly doc: D
+  readonly at?: string
+  readonly record?: R
+  readonly counts?: (doc: never) => Counts
+  readonly damaged: DamagePolicy
+}
+
+export type RecordKind<D extends z.ZodType, R extends z.ZodType> = Kind<D, R> & { readonly record: R; readonly at: string }
+
+/** A kind of file that is read as a whole. `path` is a glob: `*` within a name, `**` across folders, `?`, `[0-9]`. */
+export const file = <D extends z.ZodType>(path: string, doc: D, options: KindOptions = {}): Kind<D, z.ZodNever> => ({
+  damaged: 'fail',
+  ...options,
+  path,
+  doc,
+})
+
+/** A kind of file that is a list of records. `records('data/*.json', 'results', z.looseObject({…}), z.looseObject({…}))` */
+export const records = <D extends z.ZodType, R extends z.ZodType>(
+  path: string,
+  at: string,
+  doc: D,
+  record: R,
+  options: KindOptions = {},
+): RecordKind<D, R> => ({ damaged: 'fail', ...options, path, at, doc, record })
+
+export type Kinds = Readonly<Record<string, Kind>>
+
+export type Schema<V extends string = string, K extends Kinds = Kinds> = { readonly version: V; readonly kinds: K }
+
+/** One version of the dataset's shape. A kind that does not change is the same value in the next schema. */
+export const schema = <const V extends string, K extends Kinds>(version: V, kinds: K): Schema<V, K> => ({ version, kinds })
+
+const ESCAPE = /[.+^${}()|\\]/g
+
+/** A glob over dataset paths (always `/`) as a regular expression that matches the whole path. */
+export const globPattern = (glob: string): RegExp => {
+  const source = glob.replace(/\*\*\/?|\*|\?|\[[^\]]*\]|[^*?[]+/g, (part) => {
+    if (part === '**/') return '(?:.*/)?'
+    if (part === '**') return '.*'
+    if (part === '*') return '[^/]*'
+    if (part === '?') return '[^/]'
+    return part.startsWith('[') ? part : part.replace(ESCAPE, '\\$&')
+  })
+  return new RegExp(`^${source}$`, 's')
+}
+
+const patterns = new Map<string, RegExp>()
+
+export const matchesGlob = (glob: string, path: string): boolean => {
+  let pattern = patterns.get(glob)
+  if (pattern === undefined) {
+    pattern = globPattern(glob)
+    patterns.set(glob, pattern)
+  }
+  return pattern.test(path)
+}
+
+/** The name of the kind that `path` belongs to, or undefined: a file of no kind is kept and reported. */
+export const kindOf = (kinds: Kinds, path: string): string | undefined => {
+  const names = Object.keys(kinds).filter((name) => matchesGlob(kinds[name]?.path ?? '', path))
+  if (names.length > 1) {
+    throw new StrataError('BAD_CHAIN', `${path} belongs to more than one kind: ${names.join(', ')}`, {
+      data: { path, kinds: names },
+      hint: 'Make the path patterns of the kinds exclude each other.',
+    })
+  }
+  return names[0]
+}

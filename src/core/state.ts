@@ -1,0 +1,240 @@
+import type { ActivationReason, JobKind, Line, PlannedStep, SourceDirectory, StrataEvent } from './events.ts'
+import type { Oid } from './git-objects.ts'
+import type { Issue } from './issues.ts'
+import type { Hold, Pointer } from './pointer.ts'
+
+/** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
+export const REDUCER = 1
+const JOBS_KEPT = 50
+
+export type Snapshot = {
+  readonly id: string
+  readonly schemaVersion: string
+  /** Head of its branch: the sealed commit, or the latest checkpoint. */
+  readonly commit: Oid
+  /** What it was when it was captured or sealed. */
+  readonly sealed: Oid
+  /** The snapshot it was migrated from. */
+  readonly from: string | null
+  readonly fromCommit: Oid | null
+  readonly job: string | null
+  readonly files: number
+  readonly bytes: number
+  readonly manifest: string
+  readonly readableBy: readonly string[]
+  readonly createdAt: string
+  readonly verifiedAt: string | null
+  readonly verifiedCommit: Oid | null
+  readonly findings: readonly Issue[]
+}
+
+export type Job = {
+  readonly id: string
+  readonly kind: JobKind
+  readonly from: string
+  readonly fromCommit: Oid
+  readonly fromVersion: string
+  readonly toVersion: string
+  readonly steps: readonly PlannedStep[]
+  readonly status: 'running' | 'completed' | 'failed'
+  readonly startTime: string
+  readonly endTime: string | null
+  readonly files: number
+  readonly filesProcessed: number
+  readonly error: string
+  readonly errorCode: string | null
+}
+
+/** A rollback that `redo` can return from. */
+export type Undone = {
+  readonly left: string
+  readonly target: string
+  /** What the target was then: if it has moved on, going back would hide something. */
+  readonly commit: Oid
+  readonly at: string
+}
+
+/** The fold of all events: the truth as plain data. */
+export type State = {
+  readonly storeId: string
+  readonly dataset: string
+  readonly seq: number
+  /** The last seq at which what CURRENT says changed. */
+  readonly pointerSeq: number
+  readonly active: string | null
+  readonly hold: (Hold & { readonly newest: string }) | null
+  readonly snapshots: Readonly<Record<string, Snapshot>>
+  readonly jobs: readonly Job[]
+  readonly running: string | null
+  /** Snapshots that someone set out to make and has not finished. */
+  readonly announced: readonly string[]
+  readonly undone: readonly Undone[]
+  /** Attempts of one migration that failed in a row. */
+  readonly failures: { readonly toVersion: string; readonly count: number; readonly message: string } | null
+  readonly original: SourceDirectory | null
+  readonly originalFindings: readonly Issue[]
+  readonly journal: Oid | null
+  readonly sliced: number
+  readonly lastVerified: { readonly at: string; readonly valid: boolean } | null
+  /** Types of events that this version does not know but must not write after. */
+  readonly unknownCritical: readonly string[]
+}
+
+export const initialState: State = {
+  storeId: '',
+  dataset: '',
+  seq: 0,
+  pointerSeq: 0,
+  active: null,
+  hold: null,
+  snapshots: {},
+  jobs: [],
+  running: null,
+  announced: [],
+  undone: [],
+  failures: null,
+  original: null,
+  originalFindings: [],
+  journal: null,
+  sliced: 0,
+  lastVerified: null,
+  unknownCritical: [],
+}
+
+const putSnapshot = (state: State, snapshot: Snapshot): State => ({ ...state, snapshots: { ...state.snapshots, [snapshot.id]: snapshot } })
+
+const changeSnapshot = (state: State, id: string, change: Partial<Snapshot>): State => {
+  const found = state.snapshots[id]
+  return found === undefined ? state : putSnapshot(state, { ...found, ...change })
+}
+
+const putJob = (state: State, job: Job): State => ({ ...state, jobs: [...state.jobs.filter((j) => j.id !== job.id), job].slice(-JOBS_KEPT) })
+
+const changeJob = (state: State, id: string | undefined, change: Partial<Job>): State => {
+  const found = state.jobs.find((j) => j.id === id)
+  return found === undefined ? state : putJob(state, { ...found, ...change })
+}
+
+const taken = (state: State, data: { slice: { commit: Oid; upTo: number } | null }): State =>
+  data.slice === null ? state : { ...state, journal: data.slice.commit, sliced: data.slice.upTo }
+
+type Of<T extends StrataEvent['type']> = Extract<StrataEvent, { type: T }>
+
+const captured = (state: State, { data }: Of<'SnapshotCaptured'>, at: string): State => {
+  const { snapshot: id, source, slice, ...rest } = data
+  const made = putSnapshot(state, { ...rest, id, sealed: data.commit, from: null, fromCommit: null, job: null, createdAt: at, verifiedAt: null, verifiedCommit: null })
+  return taken({ ...made, original: source ?? state.original }, { slice })
+}
+
+const checkpointed = (state: State, { data }: Of<'CheckpointTaken'>): State => {
+  const { snapshot, commit, files, bytes, manifest, findings } = data
+  return taken(changeSnapshot(state, snapshot, { commit, files, bytes, manifest, findings }), data)
+}
+
+const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at: string): State => {
+  const { announced, ...plan } = data
+  const job: Job = { ...plan, id: jobId, status: 'running', startTime: at, endTime: null, filesProcessed: 0, error: '', errorCode: null }
+  return { ...putJob(state, job), running: jobId, announced }
+}
+
+const sealed = (state: State, { data, jobId }: Of<'SnapshotSealed'>, at: string): State => {
+  const { snapshot: id, slice, ...rest } = data
+  return taken(putSnapshot(state, { ...rest, id, sealed: data.commit, job: jobId ?? null, createdAt: at, verifiedAt: null, verifiedCommit: null }), { slice })
+}
+
+/** Only a rollback holds; and only it can be undone. Anything else that activates starts afresh. */
+const undoneAfter = (state: State, reason: ActivationReason, left: string | null, target: string, at: string): readonly Undone[] => {
+  const commit = state.snapshots[target]?.commit
+  if (reason === 'rollback' && left !== null && commit !== undefined) return [...state.undone, { left, target, commit, at }]
+  return reason === 'redo' ? state.undone.slice(0, -1) : []
+}
+
+const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, at: string): State => {
+  const { snapshot, from, reason, hold } = data
+  const undone = undoneAfter(state, reason, from, snapshot, at)
+  const next: State = { ...state, active: snapshot, undone, announced: [], hold: hold === null ? null : { since: at, ...hold }, pointerSeq: seq }
+  if (jobId === undefined || reason === 'rollback' || reason === 'redo') return next
+  const job = state.jobs.find((j) => j.id === jobId)
+  return { ...changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0 }), running: null, failures: null }
+}
+
+const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string): State => {
+  const job = state.jobs.find((j) => j.id === jobId)
+  const toVersion = job?.toVersion ?? ''
+  const count = (state.failures?.toVersion === toVersion ? state.failures.count : 0) + 1
+  const next = changeJob(state, jobId, { status: 'failed', endTime: at, error: data.message, errorCode: data.code })
+  // A job that was cancelled or disturbed says nothing about the migration, so it does not count towards giving up.
+  const counts = data.code !== 'CANCELLED' && data.code !== 'UNSTABLE'
+  return { ...next, running: null, announced: [], failures: counts ? { toVersion, count, message: data.message } : state.failures }
+}
+
+const unknown = (state: State, event: { type: string; data: unknown }): State => {
+  const critical = typeof event.data === 'object' && event.data !== null && 'critical' in event.data && event.data.critical === true
+  return critical ? { ...state, unknownCritical: [...state.unknownCritical, event.type] } : state
+}
+
+const fold = (state: State, event: StrataEvent, at: string): State => {
+  switch (event.type) {
+    case 'StoreCreated':
+      return { ...state, storeId: event.data.storeId, dataset: event.data.dataset, announced: event.data.announced }
+    case 'SnapshotCaptured':
+      return captured(state, event, at)
+    case 'CheckpointTaken':
+      return checkpointed(state, event)
+    case 'MigrationStarted':
+      return started(state, event, at)
+    case 'SnapshotSealed':
+      return sealed(state, event, at)
+    case 'SnapshotVerified':
+      return changeSnapshot(state, event.data.snapshot, { verifiedAt: at, verifiedCommit: event.data.commit })
+    case 'SnapshotActivated':
+      return activated(state, event, at)
+    case 'MigrationFailed':
+      return failed(state, event, at)
+    case 'HoldLifted':
+      return { ...state, hold: null, pointerSeq: event.seq }
+    case 'IntegrityChecked':
+      return { ...state, lastVerified: { at, valid: event.data.valid } }
+    case 'OriginalCompared':
+      return { ...state, originalFindings: event.data.findings }
+    case 'Adopted':
+      return { ...state, original: event.data.source, originalFindings: [] }
+    case 'SegmentOpened':
+    case 'StepCompleted':
+    case 'CorruptionFound':
+    case 'Recovered':
+      return state
+    default:
+      return unknown(state, event)
+  }
+}
+
+/** The state after one event. Pure: replaying any prefix of the journal gives the state as it was then. */
+export const evolve = (state: State, event: StrataEvent, at: string): State => ({ ...fold(state, event, at), seq: event.seq })
+
+export const evolveLine = (state: State, line: Pick<Line, 'events' | 'at'>): State => line.events.reduce((s, e) => evolve(s, e, line.at), state)
+
+/** What CURRENT should say; undefined before anything is active. */
+export const pointerOf = (state: State): Pointer | undefined => {
+  const active = state.active === null ? undefined : state.snapshots[state.active]
+  if (active === undefined) return undefined
+  const { id, schemaVersion, readableBy } = active
+  const hold = state.hold === null ? null : { since: state.hold.since, reason: state.hold.reason }
+  return { format: 1, storeId: state.storeId, seq: state.pointerSeq, snapshot: id, directory: `snapshots/${id}`, schemaVersion, readableBy, hold }
+}
+
+/** Every ref that should exist: a branch for each snapshot, and the journal's. */
+export const refsOf = (state: State): Map<string, Oid> => {
+  const refs = new Map<string, Oid>(Object.values(state.snapshots).map((s) => [`refs/heads/${s.id}`, s.commit]))
+  if (state.journal !== null) refs.set('refs/heads/strata/journal', state.journal)
+  return refs
+}
+
+export const activeSnapshot = (state: State): Snapshot | undefined => (state.active === null ? undefined : state.snapshots[state.active])
+
+/** The active snapshot and those it was made from, newest first. */
+export const lineage = (state: State): Snapshot[] => {
+  const found: Snapshot[] = []
+  for (let at = activeSnapshot(state); at !== undefined; at = at.from === null ? undefined : state.snapshots[at.from]) found.push(at)
+  return found
+}

@@ -1,0 +1,69 @@
+import type { VerifiedSnapshot } from '../core/decide.ts'
+import { verifiedBefore } from '../core/decide.ts'
+import { StrataError } from '../core/errors.ts'
+import type { ActivationReason, HoldCause } from '../core/events.ts'
+import type { Snapshot } from '../core/state.ts'
+import { activeSnapshot } from '../core/state.ts'
+import { checkpoint } from './checkpoint.ts'
+import type { Difference } from './directory.ts'
+import { differences, isQuiet, look } from './directory.ts'
+import { materialise } from './materialise.ts'
+import { Pool } from './pool.ts'
+import type { Session } from './session.ts'
+import { verifySnapshot } from './verify-directory.ts'
+
+/** Commits what the application wrote into the active snapshot, if anything; costs one stat scan otherwise. */
+const catchUpActive = async (session: Session, reason: string): Promise<Snapshot> => {
+  const active = activeSnapshot(session.state)
+  if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet')
+  if (isQuiet(look(session.context, active))) return active
+  return (await checkpoint(session, active.id, reason)).snapshot
+}
+
+/** The target's directory, complete, checked, and with edits that do not belong to it committed on its own branch. */
+const prepareTarget = async (session: Session, target: Snapshot): Promise<VerifiedSnapshot> => {
+  const { context } = session
+  if (context.fs.lstat(context.paths.snapshot(target.id)) === undefined) await materialise(session, target)
+  const looked = look(context, target)
+  const known = verifiedBefore(target, isQuiet(looked))
+  if (known !== undefined) return known
+  const now = await checkpoint(session, target.id, 'found when it was activated')
+  if (now.changed.length > 0)
+    context.log('warning', `${now.changed.length} files of ${target.id} had been edited while it was not active; they are committed on its branch`, { step: target.schemaVersion })
+  const bytes = now.snapshot.bytes
+  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
+  try {
+    return await verifySnapshot(context, pool, now.snapshot, now.files.values())
+  } finally {
+    await pool.close()
+  }
+}
+
+const hidden = (target: Snapshot, files: readonly Difference[]): StrataError =>
+  new StrataError('DATA_WRITTEN_SINCE', `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files.slice(0, 10).map((f) => `${f.path} (${f.change})`).join(', ')}${files.length > 10 ? ', …' : ''}`, {
+    data: { files, target: target.id },
+    hint: 'With --exact the switch is made all the same: what was written stays in the history and in its directory, and redo returns to it.',
+  })
+
+/** What was written since a commit of the same snapshot; empty when the tree is the same. */
+export const writtenSince = (session: Session, snapshot: Snapshot, commit: Snapshot['commit']): Difference[] =>
+  snapshot.commit === commit ? [] : differences(session.repository.manifest(commit), session.repository.manifest(snapshot.commit))
+
+export type Activation = { readonly reason: ActivationReason; readonly hold: HoldCause | null; readonly exact: boolean; readonly since?: Snapshot['commit'] }
+
+/**
+ * Switches to another snapshot. Both directories are scanned first: what was written on the side that is left is committed,
+ * and refused (DATA_WRITTEN_SINCE) unless `exact`; the target is activated only as what it was verified to be.
+ */
+export const activate = async (session: Session, target: Snapshot, how: Activation): Promise<readonly Difference[]> => {
+  const left = await catchUpActive(session, how.reason === 'rollback' ? 'before rollback' : 'before switching')
+  const written = writtenSince(session, left, how.since ?? left.sealed)
+  if (written.length > 0 && !how.exact) throw hidden(target, written)
+  const proof = await prepareTarget(session, target)
+  const again = await catchUpActive(session, 'before switching')
+  if (again.commit !== left.commit && !how.exact) throw hidden(target, writtenSince(session, again, left.commit))
+  const fresh = session.state.snapshots[target.id]?.verifiedCommit !== proof.commit
+  session.commit(...(fresh ? [{ type: 'verify' as const, proofs: [proof] }] : []), { type: 'activate', proof, reason: how.reason, hold: how.hold })
+  session.project()
+  return written
+}

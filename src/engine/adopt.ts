@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { versionIndex } from '../core/chain.ts'
+import { StrataError } from '../core/errors.ts'
+import { issue } from '../core/issues.ts'
+import type { FileEntry, Manifest } from '../core/manifest.ts'
+import { memorySource } from '../core/memory.ts'
+import { mergeRecords } from '../core/merge.ts'
+import { kindOf } from '../core/schema.ts'
+import type { Snapshot } from '../core/state.ts'
+import { activeSnapshot, lineage } from '../core/state.ts'
+import { Transformer } from '../core/transform.ts'
+import { readFile } from '../storage/files.ts'
+import { encodeEntries } from '../storage/pack-write.ts'
+import { captureDirectory, survey } from './capture.ts'
+import type { Checkpointed } from './checkpoint.ts'
+import { checkpoint } from './checkpoint.ts'
+import { scan } from './directory.ts'
+import { differences } from './directory.ts'
+import type { JobOptions, JobSpec, JobWork } from './job.ts'
+import { preflight, runJob } from './job.ts'
+import { compareOriginal, writeOriginalIndex } from './original.ts'
+import type { Session } from './session.ts'
+import type { Made } from './tasks.ts'
+import { writeStaged } from './tasks.ts'
+
+/**
+ * Takes over what an old build has written into the original directory since it was captured. What it wrote is captured as it
+ * is, goes through the chain, and joins the active data: a file that only they changed is theirs; records written on both
+ * sides are all kept; of any other file changed on both sides ours stays, and theirs stays in the history.
+ */
+
+type Sides = { readonly active: Checkpointed; readonly base: ReadonlyMap<string, FileEntry>; readonly position: number }
+
+/** What the chain made of the original when it was captured: the first snapshot of this schema on the way to the active one. */
+const baseFiles = (session: Session, active: Snapshot): Map<string, FileEntry> => {
+  const first = lineage(session.state).filter((s) => s.schemaVersion === active.schemaVersion).at(-1) ?? active
+  return new Map(session.repository.manifest(first.sealed).files.map((f) => [f.path, f]))
+}
+
+const put = (work: JobWork, path: string, bytes: Uint8Array, mode: number): Made => {
+  const { context } = work.session
+  const target = work.targets[0]
+  const pack = encodeEntries([{ type: 'blob', bytes }])
+  work.transaction.addBatch(pack)
+  const oid = pack.table[0]?.oid
+  if (target === undefined || oid === undefined) throw new StrataError('ABSENT', 'the job has no target')
+  writeStaged(context.fs, join(work.staging.directory(target), path), bytes, mode)
+  return { path, size: bytes.byteLength, sha256: createHash('sha256').update(bytes).digest('hex'), oid, mode, same: false }
+}
+
+/** Both sides wrote: all records are kept, and what is derived from them is derived again. */
+const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void => {
+  const { context, repository } = work.session
+  const { dataset, fs } = context
+  const kinds = dataset.chain.schemas[sides.position]?.kinds ?? {}
+  const kind = kinds[kindOf(kinds, path) ?? '']
+  const target = work.targets[0]
+  if (kind?.record === undefined || target === undefined) {
+    const warning = issue({ severity: 'warning', code: 'ADOPT_CONFLICT', file: path, message: 'was changed on both sides; the active one is kept, the other is in the history', hint: 'Compare the two with: strata show' })
+    context.log('warning', `${warning.code}: ${warning.message}`, { file: path })
+    work.staging.drop(path)
+    return
+  }
+  const theirs = readFile(fs, join(work.staging.directory(target), path)) ?? new Uint8Array()
+  const base = sides.base.get(path)
+  const { bytes, added } = mergeRecords(dataset, kind, { ours: repository.blob(ours.oid), theirs, base: base === undefined ? null : repository.blob(base.oid) })
+  const others = new Map([...sides.active.files.values()].filter((f) => f.path !== path && kinds[kindOf(kinds, f.path) ?? '']?.record === undefined).map((f) => [f.path, repository.blob(f.oid)]))
+  const derived = new Transformer(dataset, memorySource(dataset, others, sides.position)).rederive(path, sides.position, bytes)
+  const outputs = [put(work, path, bytes, ours.mode), ...derived.map((f) => put(work, f.path, f.bytes ?? new Uint8Array(), ours.mode))]
+  work.staging.put(path, outputs, [])
+  context.log('info', `${added} records taken over`, { file: path })
+}
+
+const resolve = (work: JobWork, sides: Sides, path: string): void => {
+  const ours = sides.active.files.get(path)
+  if (ours === undefined || ours.sha256 === sides.base.get(path)?.sha256) return
+  merge(work, sides, path, ours)
+}
+
+const adoptSpec = (session: Session, before: Checkpointed, original: { path: string; snapshot: string }, files: readonly string[]): JobSpec => {
+  const { context } = session
+  const position = versionIndex(context.dataset.chain, before.snapshot.schemaVersion)
+  const from = survey(context.fs, context.dataset, original.path)
+  const version = from.version ?? context.dataset.chain.first.version
+  const id = `${version}-${context.id()}`
+  const sides: Sides = { active: before, base: baseFiles(session, before.snapshot), position }
+  const source = { path: original.path, snapshot: id }
+  return {
+    kind: 'adopt',
+    reason: 'adopt',
+    from: before.snapshot,
+    base: position,
+    positions: [position],
+    toVersion: before.snapshot.schemaVersion,
+    before,
+    announced: [id],
+    adopted: { files: [...files], source },
+    fill: async (work) => {
+      const manifest = await captureDirectory(session, from, { id, version, subject: `Capture ${version}: written to the original directory`, source: null })
+      const captured = session.state.snapshots[original.snapshot]
+      const known: Manifest = captured === undefined ? { files: [], directories: [] } : session.repository.manifest(captured.sealed)
+      const changed = differences(known, manifest).flatMap((d) => (d.change === 'removed' ? [] : [d.path]))
+      work.staging.begin({ files: new Map(), directories: before.manifest.directories })
+      const theirs = { root: context.paths.snapshot(id), files: new Map(manifest.files.map((f) => [f.path, f])), scanned: scan(context, context.paths.snapshot(id)) }
+      await work.staging.transform(theirs, changed, work.pool, work.transaction, work.progress.advance)
+      for (const path of changed) resolve(work, sides, path)
+      const produced = work.staging.produced()
+      const ours = { root: context.paths.snapshot(before.snapshot.id), files: before.files, scanned: theirs.scanned }
+      await work.staging.transform(
+        ours,
+        [...before.files.keys()].filter((path) => !produced.has(path)),
+        work.pool,
+        work.transaction,
+        work.progress.advance,
+      )
+    },
+  }
+}
+
+export type Adopted = { readonly jobId: string | null; readonly files: readonly string[] }
+
+/** Throws NO_STORE, BAD_CHAIN, and what a migration throws; nothing is switched then. */
+export const adopt = async (session: Session, options: JobOptions): Promise<Adopted> => {
+  const { context, state, repository } = session
+  const active = activeSnapshot(state)
+  if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
+  const { original } = state
+  const files = compareOriginal(context, state, repository).map((c) => c.path)
+  if (original === null || files.length === 0) return { jobId: null, files: [] }
+  options.progress.phase('backup')
+  const before = await checkpoint(session, active.id, 'before adopting')
+  const bytes = [...before.files.values()].reduce((sum, f) => sum + f.size, 0)
+  preflight(context, bytes, before.files.size, 2)
+  options.progress.totals(before.files.size, bytes, [{ version: active.schemaVersion, description: 'Data of the original directory' }])
+  const spec = adoptSpec(session, before, original, files)
+  const jobId = await runJob(session, spec, options)
+  if (spec.adopted !== undefined) writeOriginalIndex(session, spec.adopted.source, scan(context, original.path))
+  options.progress.phase('done')
+  return { jobId, files }
+}

@@ -1,0 +1,298 @@
+import type { SchemaVersion } from '../core/chain.ts'
+import type { Dataset } from '../core/dataset.ts'
+import { StrataError, isStrataError } from '../core/errors.ts'
+import { schemaVersionOf } from '../core/manager.ts'
+import type { Plan } from '../core/plan.ts'
+import { planMigration, summaryOf } from '../core/plan.ts'
+import type { MigrationJob, MigrationStatus } from '../core/status.ts'
+import { jobOf, statusOf } from '../core/status.ts'
+import type { Adopted } from './adopt.ts'
+import { adopt } from './adopt.ts'
+import { checkpoint } from './checkpoint.ts'
+import type { Checkpointed } from './checkpoint.ts'
+import type { Context, ContextOptions } from './context.ts'
+import { createContext } from './context.ts'
+import type { Diff, FileVersion, HistoryEvent, SnapshotView } from './history.ts'
+import { diffSnapshots, events, fileHistory, showFile, showSnapshot } from './history.ts'
+import { initFresh, initFrom, surveyCandidates } from './init.ts'
+import type { JobOptions } from './job.ts'
+import { loadDataset } from './load.ts'
+import { migrate } from './migrate.ts'
+import type { OriginalChange } from './original.ts'
+import { compareOriginal } from './original.ts'
+import type { ProgressSink } from './progress.ts'
+import { readState, readView } from './read.ts'
+import { recover } from './recover.ts'
+import type { Switched } from './rollback.ts'
+import { previewSwitch, redo, rollback } from './rollback.ts'
+import type { Session } from './session.ts'
+import { openSession } from './session.ts'
+import type { StartOptions, Started } from './start.ts'
+import { ambiguous, defaultLocations, start } from './start.ts'
+import { Tracker } from './tracker.ts'
+import type { MigrationProgress } from './tracker.ts'
+import type { ValidationReport } from './verify.ts'
+import { verifyStore } from './verify.ts'
+import { survey } from './capture.ts'
+import { look } from './directory.ts'
+import { Repository } from '../storage/repository.ts'
+
+export type AppOptions = Omit<ContextOptions, 'dataset' | 'module'> & {
+  /** Path of the module that exports the dataset as default: workers load it too. */
+  migrations: string
+}
+
+/**
+ * A store, as an application sees it. Methods that write take the store's lock for as long as they run; those that read
+ * never wait. Every error is a StrataError.
+ *
+ *     const app = await App.open({ store: dir, migrations: fileURLToPath(new URL('./migrations.js', import.meta.url)) })
+ *     const { directory } = await app.start({ migrate: true, reads: ['2.1.0'] })
+ */
+export class App {
+  readonly #context: Context
+  readonly #tracker: Tracker
+  readonly #jobs = new Map<string, Promise<MigrationJob>>()
+  #abort: AbortController | null = null
+
+  constructor(context: Context) {
+    this.#context = context
+    this.#tracker = new Tracker(context.now)
+  }
+
+  /** Loads the migrations; reads and writes nothing of the store yet. Throws BAD_CHAIN. */
+  static async open(options: AppOptions): Promise<App> {
+    const { migrations, ...rest } = options
+    return new App(createContext({ ...rest, dataset: await loadDataset(migrations), module: migrations }))
+  }
+
+  get dataset(): Dataset {
+    return this.#context.dataset
+  }
+
+  /** The schema versions of the chain, oldest first. */
+  get schemaVersions(): SchemaVersion[] {
+    return this.dataset.chain.migrations.map(schemaVersionOf)
+  }
+
+  /** Start-up in one call: see `Started`. */
+  start(options: StartOptions = {}): Promise<Started> {
+    return start(this.#context, options, this.#jobOptions())
+  }
+
+  /** Makes the store from a directory (only read), from the only place that holds data, or fresh. Throws EXISTS, AMBIGUOUS, NO_DATA. */
+  async init(options: { from?: string } = {}): Promise<MigrationStatus> {
+    if (options.from !== undefined) await initFrom(this.#context, this.#surveyOf(options.from))
+    else {
+      const found = surveyCandidates(this.#context, defaultLocations(this.#context))
+      const [first] = found
+      if (found.length > 1) throw ambiguous(found)
+      await (first === undefined ? initFresh(this.#context) : initFrom(this.#context, first))
+    }
+    return this.checkMigrationsNeeded()
+  }
+
+  /** T022: what there is, and whether a newer schema version is waiting. Reads the journal's last segment only. */
+  checkMigrationsNeeded(): Promise<MigrationStatus> {
+    return this.#answer(() => statusOf(readView(this.#context)?.state, summaryOf(this.dataset), this.#place()))
+  }
+
+  /** What `startMigration` would do; writes nothing. `edited`: files that the checkpoint would take in first. */
+  plan(to?: string): Promise<{ plan: Plan; edited: readonly string[]; original: readonly OriginalChange[] }> {
+    return this.#answer(() => {
+      const state = readState(this.#context)
+      const plan = planMigration(state, this.dataset.chain, to)
+      const { changes } = look(this.#context, plan.from)
+      return { plan, edited: [...changes.changed, ...changes.removed], original: this.compareOriginal() }
+    })
+  }
+
+  /**
+   * T022: records a job and lets it run; resolves once it is recorded (`pending`), or at once when there is nothing to do
+   * (`completed`). Follow it with `getMigrationStatus`, await it with `waitForJob`.
+   */
+  startMigration(options: { to?: string } = {}): Promise<MigrationJob> {
+    return this.#launch((session, job) => migrate(session, options.to, job))
+  }
+
+  /** T022: how far the running job is. Answers at once, from memory. */
+  getMigrationStatus(): Promise<MigrationProgress> {
+    return Promise.resolve(this.#tracker.progress)
+  }
+
+  /** Calls back whenever the running job's progress changes; returns what ends that. */
+  onProgress(listener: (progress: MigrationProgress) => void): () => void {
+    return this.#tracker.onChange(listener)
+  }
+
+  /** The job at its end, completed or failed. Throws ABSENT for a job that this App did not start and the journal does not know. */
+  async waitForJob(id: string): Promise<MigrationJob> {
+    const running = this.#jobs.get(id)
+    if (running !== undefined) return running
+    const job = readState(this.#context).jobs.find((j) => j.id === id)
+    if (job === undefined) throw new StrataError('ABSENT', `there is no job ${id}`, { data: { id }, hint: 'See the jobs: strata history' })
+    return jobOf(job, this.#place())
+  }
+
+  /** Stops the running job before its switch; it ends as failed, with an error that begins CANCELLED. */
+  cancelMigration(): void {
+    this.#abort?.abort()
+  }
+
+  /**
+   * T022: goes back to what was active before a job (its id), before the step to a version, or, without a name, before the
+   * last job. Throws DATA_WRITTEN_SINCE unless `exact`.
+   */
+  rollbackMigration(migrationID = '', options: { exact?: boolean } = {}): Promise<Switched> {
+    return this.#write((session) => rollback(session, migrationID, options.exact ?? false))
+  }
+
+  /** Returns to what the last rollback left. */
+  redo(options: { exact?: boolean } = {}): Promise<Switched> {
+    return this.#write((session) => redo(session, options.exact ?? false))
+  }
+
+  /** What a rollback or redo would do; writes nothing. */
+  preview(kind: 'rollback' | 'redo', name?: string): Promise<Switched & { pending: readonly string[] }> {
+    return this.#answer(() => {
+      const repository = new Repository(this.#context.fs, this.#context.paths.repository)
+      try {
+        return previewSwitch({ context: this.#context, repository, state: readState(this.#context) }, kind, name)
+      } finally {
+        repository.close()
+      }
+    })
+  }
+
+  /** T022: reads and compares every byte of the active directory and the repository; changes nothing. */
+  validateDataIntegrity(): Promise<ValidationReport> {
+    return verifyStore(this.#context)
+  }
+
+  /** Commits what the application has written into the active directory. */
+  checkpoint(message = 'requested'): Promise<Checkpointed> {
+    return this.#write((session) => checkpoint(session, readState(this.#context).active ?? '', message))
+  }
+
+  /** What has been written to the original directory since it was captured; reads only. */
+  compareOriginal(): readonly OriginalChange[] {
+    const repository = new Repository(this.#context.fs, this.#context.paths.repository)
+    try {
+      return compareOriginal(this.#context, readState(this.#context), repository)
+    } finally {
+      repository.close()
+    }
+  }
+
+  /** Takes over what an old build has written to the original directory, as a job of its own. */
+  async adopt(): Promise<Adopted> {
+    this.#abort = new AbortController()
+    return this.#write((session) => adopt(session, this.#jobOptions()))
+  }
+
+  history(jobId?: string): Promise<HistoryEvent[]> {
+    return this.#answer(() => events(this.#context, jobId))
+  }
+
+  fileHistory(path: string): Promise<FileVersion[]> {
+    return fileHistory(this.#context, path)
+  }
+
+  diff(a: string, b: string, path?: string): Promise<Diff> {
+    return this.#answer(() => diffSnapshots(this.#context, a, b, path))
+  }
+
+  show(snapshot: string): Promise<SnapshotView> {
+    return showSnapshot(this.#context, snapshot)
+  }
+
+  readFile(snapshot: string, path: string): Promise<Uint8Array> {
+    return this.#answer(() => showFile(this.#context, snapshot, path))
+  }
+
+  #surveyOf(dir: string) {
+    const stat = this.#context.fs.lstat(dir)
+    if (stat?.isDirectory() !== true) throw new StrataError('NO_DATA', `${dir} is not a directory`, { data: { path: dir }, hint: 'Name the directory that holds the data.' })
+    return survey(this.#context.fs, this.dataset, dir)
+  }
+
+  #place(): { directoryOf: (id: string) => string; spaceFree: number } {
+    const { fs, root, paths } = this.#context
+    return { directoryOf: paths.snapshot, spaceFree: fs.lstat(root) === undefined ? 0 : fs.statfs(root).freeBytes }
+  }
+
+  // Reading is synchronous; a promise keeps errors where callers look for them.
+  #answer<T>(read: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      resolve(read())
+    })
+  }
+
+  async #write<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    readState(this.#context)
+    const session = await openSession(this.#context)
+    try {
+      recover(session)
+      return await work(session)
+    } finally {
+      await session.close()
+    }
+  }
+
+  #jobOptions(progress: ProgressSink = this.#tracker): JobOptions {
+    return { progress, signal: this.#abort?.signal }
+  }
+
+  #launch(run: (session: Session, job: JobOptions) => Promise<{ jobId: string | null }>): Promise<MigrationJob> {
+    this.#abort = new AbortController()
+    return new Promise((resolve, reject) => {
+      let recorded: string | null = null
+      const onStarted = (id: string): void => {
+        recorded = id
+        // The session is opened asynchronously, so `settled` exists before a job can start.
+        this.#jobs.set(id, settled)
+        const job = this.#recorded(id)
+        this.#tracker.job = job
+        resolve({ ...job, status: 'pending' })
+      }
+      const ended = this.#write((session) => run(session, this.#jobOptions(this.#tracker.with(onStarted))))
+      const settled: Promise<MigrationJob> = ended.then(
+        ({ jobId }) => this.#ended(jobId ?? recorded),
+        (error: unknown) => {
+          if (recorded === null || !isStrataError(error)) throw error
+          return this.#ended(recorded)
+        },
+      )
+      settled.then(resolve, reject)
+    })
+  }
+
+  #recorded(id: string): MigrationJob {
+    const job = readState(this.#context).jobs.find((j) => j.id === id)
+    if (job === undefined) throw new StrataError('ABSENT', `there is no job ${id}`)
+    return jobOf(job, this.#place())
+  }
+
+  #ended(id: string | null): MigrationJob {
+    const status = statusOf(readState(this.#context), summaryOf(this.dataset), this.#place())
+    const job = id === null ? nothingDone(status) : this.#recorded(id)
+    this.#tracker.ended(job)
+    return job
+  }
+}
+
+/** There was nothing to migrate: a job that is complete without having been one. */
+const nothingDone = (status: MigrationStatus): MigrationJob => ({
+  id: '',
+  fromVersion: status.currentVersion,
+  toVersion: status.currentVersion,
+  status: 'completed',
+  startTime: '',
+  endTime: null,
+  filesProcessed: 0,
+  totalFiles: 0,
+  backupPath: '',
+  error: '',
+  kind: 'migration',
+  snapshot: status.snapshot,
+})

@@ -1,0 +1,115 @@
+import { versionIndex } from '../core/chain.ts'
+import type { Issue } from '../core/issues.ts'
+import type { FileEntry, Manifest } from '../core/manifest.ts'
+import type { Snapshot } from '../core/state.ts'
+import { commitMessage } from '../storage/repository.ts'
+import { batches } from './batches.ts'
+import { fileFindings } from './capture.ts'
+import type { Looked } from './directory.ts'
+import { isQuiet, knownFiles, look, manifestOf, remember } from './directory.ts'
+import { Pool } from './pool.ts'
+import type { Session } from './session.ts'
+import type { CaptureResult, CaptureTask } from './tasks.ts'
+
+export type Checkpointed = { readonly snapshot: Snapshot; readonly changed: readonly string[]; readonly files: ReadonlyMap<string, FileEntry>; readonly manifest: Manifest }
+
+const sizeOf = (looked: Looked, path: string): number => looked.changes.scanned.files.get(path)?.size ?? 0
+
+const tasksFor = (root: string, looked: Looked, known: ReadonlyMap<string, FileEntry>): CaptureTask[] => {
+  const files = looked.changes.changed.map((path) => ({ path, size: sizeOf(looked, path), known: known.get(path)?.sha256 ?? null }))
+  return Array.from(batches(files), (batch) => ({ type: 'capture', root, copyTo: null, files: batch }))
+}
+
+/** Findings of files that did not change stay; those of changed files are judged again. */
+const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string, string | null>, gone: ReadonlySet<string>): Issue[] => {
+  const { dataset } = session.context
+  const base = versionIndex(dataset.chain, snapshot.schemaVersion)
+  const kept = snapshot.findings.filter((f) => f.file === null || (!changed.has(f.file) && !gone.has(f.file)))
+  if (base < 0) return [...kept]
+  return [...kept, ...Array.from(changed).flatMap(([path, version]) => fileFindings(dataset, base, path, version))]
+}
+
+/**
+ * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
+ * without a difference in content nothing is written but the index. Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
+ */
+export const checkpoint = async (session: Session, id: string, reason: string): Promise<Checkpointed> => {
+  const { context, repository } = session
+  const { fs, paths, dataset } = context
+  const snapshot = session.state.snapshots[id]
+  if (snapshot === undefined) throw new Error(`no snapshot ${id}`)
+  const looked = look(context, snapshot)
+  const known = knownFiles(looked, repository, snapshot.commit)
+  const { scanned } = looked.changes
+  if (isQuiet(looked)) return { snapshot, changed: [], files: known, manifest: manifestOf(known.values(), scanned.directories) }
+
+  const tasks = tasksFor(paths.snapshot(id), looked, known)
+  const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
+  const pool = new Pool({ fs, dataset, module: context.module, bytes, workers: context.workers })
+  const transaction = repository.begin()
+  const files = new Map(known)
+  const changed = new Map<string, string | null>()
+  const gone = new Set(looked.index === undefined ? [...known.keys()].filter((path) => !scanned.files.has(path)) : looked.changes.removed)
+  const take = (result: CaptureResult): void => {
+    transaction.addBatch(result.pack)
+    for (const path of result.gone) gone.add(path)
+    for (const f of result.files) {
+      const before = known.get(f.path)
+      files.set(f.path, { path: f.path, size: f.size, sha256: f.sha256, mode: f.stat.mode, oid: f.same && before !== undefined ? before.oid : f.oid })
+      if (!f.same || before?.mode !== f.stat.mode) changed.set(f.path, f.version)
+    }
+  }
+  try {
+    await pool.each(tasks, take)
+    for (const path of gone) files.delete(path)
+    const manifest = manifestOf(files.values(), scanned.directories)
+    const edited = [...changed.keys(), ...gone]
+    const stored =
+      edited.length === 0 && !looked.changes.directoriesChanged ? undefined : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone) }, transaction)
+    if (stored === undefined) transaction.abort()
+    const now = session.state.snapshots[id] ?? snapshot
+    remember(context, id, now.commit, files, scanned, looked.startedMs)
+    return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, manifest }
+  } catch (error) {
+    transaction.abort()
+    throw error
+  } finally {
+    await pool.close()
+  }
+}
+
+type Edits = { manifest: Manifest; edited: readonly string[]; reason: string; findings: Issue[] }
+
+/** One commit and one event, unless the tree turns out to be the one there is (only times had changed). */
+const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction: Parameters<Session['seal']>[0]): true | undefined => {
+  const { manifest, edited, reason, findings } = edits
+  const { result: stored, slice } = session.seal(transaction, (t) =>
+    t.addSnapshot(manifest, (digest) => ({
+      message: commitMessage(`Checkpoint ${snapshot.schemaVersion}: ${reason}`, {
+        'Strata-Snapshot': snapshot.id,
+        'Strata-Seq': session.state.seq + 1,
+        'Schema-Version': snapshot.schemaVersion,
+        'Manifest-Sha256': digest,
+      }),
+      parents: [snapshot.commit],
+      timestamp: session.seconds,
+    })),
+  )
+  if (stored.manifest === snapshot.manifest) return undefined
+  session.commit({
+    type: 'checkpoint',
+    data: {
+      snapshot: snapshot.id,
+      commit: stored.commit,
+      changed: edited.length,
+      files: manifest.files.length,
+      bytes: manifest.files.reduce((sum, f) => sum + f.size, 0),
+      manifest: stored.manifest,
+      reason,
+      findings,
+      slice,
+    },
+  })
+  session.project()
+  return true
+}

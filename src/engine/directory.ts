@@ -1,0 +1,59 @@
+import { isIgnored } from '../core/dataset.ts'
+import type { Oid } from '../core/git-objects.ts'
+import type { FileEntry, Manifest } from '../core/manifest.ts'
+import { compareBytes } from '../core/names.ts'
+import type { Snapshot } from '../core/state.ts'
+import type { Repository } from '../storage/repository.ts'
+import type { Changes, Index, IndexEntry, Scanned } from '../storage/scan.ts'
+import { changesSince, readIndex, scanDirectory, writeIndex } from '../storage/scan.ts'
+import type { Context } from './context.ts'
+
+/** A snapshot's directory as it is now, held against its index. */
+export type Looked = { readonly index: Index | undefined; readonly changes: Changes; readonly startedMs: number }
+
+export const scan = (context: Context, root: string): Scanned => scanDirectory(context.fs, root, (path) => isIgnored(context.dataset, path))
+
+/** Stat scan of a snapshot's directory (about 3 µs a file). */
+export const look = (context: Context, snapshot: Pick<Snapshot, 'id' | 'commit'>): Looked => {
+  const startedMs = context.now().getTime()
+  const index = readIndex(context.fs, context.paths.index(snapshot.id), snapshot.commit)
+  return { index, changes: changesSince(index, scan(context, context.paths.snapshot(snapshot.id))), startedMs }
+}
+
+/** Nothing differs by stat: no file has to be read. */
+export const isQuiet = ({ changes }: Looked): boolean => changes.changed.length === 0 && changes.removed.length === 0 && !changes.directoriesChanged
+
+export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['directories']): Manifest => ({
+  files: [...entries].sort((a, b) => compareBytes(a.path, b.path)),
+  directories,
+})
+
+/** The known content of a snapshot's directory: from the index, else from the repository. */
+export const knownFiles = (looked: Looked, repository: Repository, commit: Oid): Map<string, FileEntry> =>
+  looked.index === undefined ? new Map(repository.manifest(commit).files.map((f) => [f.path, f])) : new Map(looked.index.entries)
+
+/** Remembers what a directory's files are, so that the next scan need not read them. */
+export const remember = (context: Context, id: string, commit: Oid, files: ReadonlyMap<string, FileEntry>, scanned: Scanned, readMs: number): void => {
+  const entries = new Map<string, IndexEntry>()
+  for (const [path, stat] of scanned.files) {
+    const file = files.get(path)
+    if (file !== undefined) entries.set(path, { ...file, mode: stat.mode, stat })
+  }
+  writeIndex(context.fs, context.paths.index(id), { entries, directories: scanned.directories, commit, readMs })
+}
+
+export type Difference = { readonly path: string; readonly change: 'added' | 'changed' | 'removed' }
+
+/** How the files of one manifest differ from those of another. */
+export const differences = (before: Manifest, after: Manifest): Difference[] => {
+  const old = new Map(before.files.map((f) => [f.path, f]))
+  const found: Difference[] = []
+  for (const f of after.files) {
+    const was = old.get(f.path)
+    if (was === undefined) found.push({ path: f.path, change: 'added' })
+    else if (was.sha256 !== f.sha256) found.push({ path: f.path, change: 'changed' })
+    old.delete(f.path)
+  }
+  for (const path of old.keys()) found.push({ path, change: 'removed' })
+  return found.sort((a, b) => compareBytes(a.path, b.path))
+}

@@ -1,0 +1,280 @@
+import { join } from 'node:path'
+import { readableBy } from '../core/chain.ts'
+import { StrataError, hasCode, messageOf } from '../core/errors.ts'
+import type { ActivationReason, EventData, JobKind, Slice } from '../core/events.ts'
+import type { Issue } from '../core/issues.ts'
+import { issueOf } from '../core/issues.ts'
+import type { FileEntry } from '../core/manifest.ts'
+import type { Snapshot } from '../core/state.ts'
+import type { StoredCommit, Transaction } from '../storage/repository.ts'
+import { commitMessage } from '../storage/repository.ts'
+import { removeTree } from '../storage/durable.ts'
+import { flushStaged, publish } from './capture.ts'
+import { checkpoint } from './checkpoint.ts'
+import type { Checkpointed } from './checkpoint.ts'
+import type { Context } from './context.ts'
+import { isQuiet, look, manifestOf, remember, scan } from './directory.ts'
+import { Pool } from './pool.ts'
+import type { ProgressSink } from './progress.ts'
+import type { Session } from './session.ts'
+import type { StageTarget, StagedStep } from './stage.ts'
+import { Staging } from './stage.ts'
+import { verifySnapshot } from './verify-directory.ts'
+
+/** One job: what to make, and how its staged directories are filled. */
+export type JobSpec = {
+  readonly kind: JobKind
+  readonly reason: ActivationReason
+  readonly from: Snapshot
+  readonly base: number
+  readonly positions: readonly number[]
+  readonly toVersion: string
+  readonly before: Checkpointed
+  /** Snapshots besides the targets that the job makes (an adopted capture). */
+  readonly announced?: readonly string[]
+  readonly adopted?: EventData['Adopted']
+  readonly fill: (work: JobWork) => Promise<void>
+  /** Takes in late edits; without it the job starts over. */
+  readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed) => Promise<void>
+}
+
+export type JobWork = { readonly session: Session; readonly staging: Staging; readonly pool: Pool; readonly transaction: Transaction; readonly progress: ProgressSink; readonly signal: AbortSignal | undefined; readonly jobId: string; readonly targets: readonly StageTarget[] }
+
+export type JobOptions = { readonly jobId?: string; readonly progress: ProgressSink; readonly signal?: AbortSignal | undefined }
+
+const CATCH_UP_ROUNDS = 5
+const RESERVE = 0.03
+
+export const spaceNeeded = (bytes: number, snapshots: number): number => Math.ceil(bytes * snapshots * 1.6)
+
+/** Refuses early what would fail half-way. Throws NO_SPACE. */
+export const preflight = (context: Context, bytes: number, files: number, snapshots: number): void => {
+  const free = context.fs.statfs(context.root)
+  const needed = spaceNeeded(bytes, snapshots)
+  if (needed * (1 + RESERVE) > free.freeBytes)
+    throw new StrataError('NO_SPACE', `${needed} bytes are needed, ${free.freeBytes} are free`, { data: { needed, free: free.freeBytes }, hint: 'Free some space, then try again. Nothing was changed.' })
+  // File systems that make inodes as they need them report none.
+  if (free.freeInodes > 0 && files * snapshots > free.freeInodes)
+    throw new StrataError('NO_SPACE', `${files * snapshots} files are to be made, ${free.freeInodes} are free`, { data: { needed: files * snapshots, free: free.freeInodes }, hint: 'Remove some files from this disk, then try again. Nothing was changed.' })
+}
+
+export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
+  if (signal?.aborted === true) throw new StrataError('CANCELLED', 'CANCELLED: stopped on request; the active snapshot is as it was', { hint: 'Start again at any time.' })
+}
+
+const late = (files: readonly string[]): StrataError =>
+  new StrataError('UNSTABLE', `the application keeps writing: ${files.slice(0, 5).join(', ')}`, { data: { files }, hint: 'Close the application, then migrate again.' })
+
+type Sealed = { readonly snapshot: string; readonly stored: StoredCommit; readonly staged: StagedStep; readonly readMs: number }
+
+/** Commits of all targets in one transaction; a migrated snapshot's parent is the commit it was made from. */
+const sealTargets = (work: JobWork, spec: JobSpec, now: Checkpointed, staged: readonly StagedStep[]): { sealed: Sealed[]; slice: Slice } => {
+  const { session, staging, targets, transaction, jobId } = work
+  const { dataset } = session.context
+  const readMs = session.context.now().getTime()
+  const { result: sealed, slice } = session.seal(transaction, (t) => {
+    let parent = now.snapshot.commit
+    return targets.map((target, i): Sealed => {
+      const step = staged[i]
+      const schema = dataset.chain.schemas[target.position]
+      if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
+      const stored = t.addSnapshot(manifestOf(step.files.values(), scan(session.context, staging.directory(target)).directories), (digest) => ({
+        message: commitMessage(subjectOf(spec, target, dataset.chain), {
+          'Strata-Snapshot': target.snapshot,
+          'Strata-Seq': session.state.seq + 1,
+          'Schema-Version': schema.version,
+          Migration: schema.version,
+          Job: jobId,
+          'Manifest-Sha256': digest,
+        }),
+        parents: [parent],
+        timestamp: session.seconds,
+      }))
+      parent = stored.commit
+      return { snapshot: target.snapshot, stored, staged: step, readMs }
+    })
+  })
+  return { sealed, slice }
+}
+
+const subjectOf = (spec: JobSpec, target: StageTarget, chain: Context['dataset']['chain']): string => {
+  const version = chain.schemas[target.position]?.version ?? ''
+  if (spec.kind === 'mend') return `Mend ${version}: files of an older schema`
+  if (spec.kind === 'adopt') return `Adopt into ${version}: data written to the original directory`
+  const m = chain.migrations[target.position - 1]
+  return `Migrate ${m?.from.version ?? ''} to ${version}: ${m?.description ?? ''}`
+}
+
+/** Findings that go on with the new snapshot: what could not be read, and what was known of files that are still there. */
+const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpointed, mended: boolean): Issue[] => {
+  const files = staged[index]?.files
+  const quarantined = staged.slice(0, index + 1).flatMap((s) => s.issues.filter((i) => i.code === 'QUARANTINED'))
+  const again = new Set(quarantined.map((i) => i.file))
+  const kept = now.snapshot.findings.filter((f) => f.file !== null && files?.has(f.file) === true && !again.has(f.file) && (f.code === 'UNKNOWN_FILE' || (mended && f.code === 'QUARANTINED')))
+  return [...kept, ...quarantined]
+}
+
+const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made: { sealed: Sealed[]; slice: Slice }): void => {
+  const { session, targets, staging, jobId } = work
+  const { chain } = session.context.dataset
+  const staged = made.sealed.map((s) => s.staged)
+  let [from, fromCommit] = [now.snapshot.id, now.snapshot.commit]
+  const steps = made.sealed.map(({ snapshot, stored, staged: step }, i) => {
+    const position = targets[i]?.position ?? 0
+    const version = chain.schemas[position]?.version ?? ''
+    const files = [...step.files.values()]
+    const event = {
+      completed: { version, description: chain.migrations[position - 1]?.description ?? '', changed: step.changed, created: step.created, removed: step.removed, records: staging.records, issues: step.issues },
+      sealed: {
+        snapshot,
+        schemaVersion: version,
+        commit: stored.commit,
+        from,
+        fromCommit,
+        files: files.length,
+        bytes: files.reduce((sum, f) => sum + f.size, 0),
+        manifest: stored.manifest,
+        readableBy: readableBy(chain, position),
+        findings: findingsOf(staged, i, now, spec.kind !== 'migration'),
+        slice: i === made.sealed.length - 1 ? made.slice : null,
+      },
+    }
+    from = snapshot
+    fromCommit = stored.commit
+    return event
+  })
+  session.commit({ type: 'seal', jobId, steps })
+}
+
+const logSteps = (context: Context, staged: readonly StagedStep[], targets: readonly StageTarget[]): void => {
+  staged.forEach((step, i) => {
+    const version = context.dataset.chain.schemas[targets[i]?.position ?? 0]?.version ?? ''
+    context.log('info', `${step.changed} files changed, ${step.created} created, ${step.removed} removed`, { step: version })
+    for (const found of step.issues)
+      context.log(found.severity === 'error' ? 'error' : 'warning', `${found.code}: ${found.message}${found.count > 1 ? ` (${found.count} times)` : ''}`, { step: version, file: found.file ?? '' })
+  })
+}
+
+/** Rounds of taking in what the application wrote meanwhile, until a scan finds nothing new. */
+const settle = async (work: JobWork, spec: JobSpec, first: Checkpointed): Promise<Checkpointed> => {
+  let now = first
+  for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
+    throwIfCancelled(work.signal)
+    const next = await checkpoint(work.session, spec.from.id, 'written while migrating')
+    if (next.changed.length === 0) return now
+    if (spec.catchUp === undefined) throw late(next.changed)
+    work.session.context.log('info', `${next.changed.length} files were written meanwhile and are taken in`)
+    now = next
+    await spec.catchUp(work, next.changed, next)
+  }
+  throw late([])
+}
+
+const stageAll = (work: JobWork, before: ReadonlyMap<string, FileEntry>): StagedStep[] => {
+  let previous = before
+  return work.targets.map((_, i) => {
+    const step = work.staging.step(i, previous)
+    previous = step.files
+    return step
+  })
+}
+
+/** From filled staging directories to the switch: durable, sealed, verified, rescanned, activated. */
+const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
+  const { session, staging, targets, pool, progress } = work
+  const { context } = session
+  const now = await settle(work, spec, spec.before)
+  const staged = stageAll(work, now.files)
+  for (const target of targets) await flushStaged(context, staging.directory(target), scan(context, staging.directory(target)))
+  const made = sealTargets(work, spec, now, staged)
+  for (const { snapshot } of made.sealed) publish(context, snapshot)
+  recordSeal(work, spec, now, made)
+  for (const { snapshot, stored, staged: step, readMs } of made.sealed) remember(context, snapshot, stored.commit, step.files, scan(context, context.paths.snapshot(snapshot)), readMs)
+  logSteps(context, staged, targets)
+  progress.phase('verifying')
+  const proofs = []
+  for (const { snapshot, staged: step } of made.sealed) {
+    throwIfCancelled(work.signal)
+    const sealed = session.state.snapshots[snapshot]
+    if (sealed !== undefined) proofs.push(await verifySnapshot(context, pool, sealed, step.files.values()))
+  }
+  progress.phase('activating')
+  await rescan(work, spec)
+  const proof = proofs.at(-1)
+  if (proof === undefined) throw new StrataError('ABSENT', 'the job made no snapshot')
+  session.commit(
+    { type: 'verify', proofs },
+    { type: 'activate', proof, reason: spec.reason, jobId: work.jobId, hold: null, ...(spec.adopted === undefined ? {} : { adopted: spec.adopted }) },
+  )
+  session.project()
+}
+
+/** The last look before the commit point at the directory that is left: what came in since is committed, and the job starts over. */
+const rescan = async ({ session }: JobWork, spec: JobSpec): Promise<void> => {
+  const active = session.state.snapshots[spec.from.id]
+  if (active === undefined || isQuiet(look(session.context, active))) return
+  const { changed } = await checkpoint(session, spec.from.id, 'written while migrating')
+  if (changed.length > 0) throw late(changed)
+}
+
+const announce = (session: Session, spec: JobSpec, jobId: string, targets: readonly StageTarget[]): void => {
+  const { chain } = session.context.dataset
+  session.commit({
+    type: 'start',
+    jobId,
+    data: {
+      kind: spec.kind,
+      from: spec.from.id,
+      fromCommit: spec.from.commit,
+      fromVersion: spec.from.schemaVersion,
+      toVersion: spec.toVersion,
+      steps: targets.map((t) => ({ version: chain.schemas[t.position]?.version ?? '', snapshot: t.snapshot })),
+      announced: [...targets.map((t) => t.snapshot), ...(spec.announced ?? [])],
+      files: spec.before.files.size,
+    },
+  })
+}
+
+/** Directories that were published and never sealed stand for nothing. */
+export const sweepAnnounced = ({ context, state }: Session): string[] => {
+  const left = state.announced.filter((id) => state.snapshots[id] === undefined)
+  const dirs = left.flatMap((id) => [join(context.paths.staging, id), context.paths.snapshot(id)]).filter((dir) => context.fs.lstat(dir) !== undefined)
+  for (const dir of dirs) removeTree(context.fs, dir)
+  return dirs
+}
+
+const recordFailure = (session: Session, staging: Staging, jobId: string, error: unknown): void => {
+  staging.sweep()
+  sweepAnnounced(session)
+  // A journal that failed cannot take the failure either: the next start finds the job unfinished.
+  if (hasCode(error, 'DURABILITY', 'CONFLICT') || session.state.running !== jobId) return
+  const found = issueOf(error)
+  session.commit({ type: 'fail', jobId, data: { code: found.code, message: messageOf(error), file: found.file, record: found.record, step: found.step } })
+  session.context.log('error', messageOf(error), { file: found.file ?? '', step: found.step ?? '' })
+}
+
+/** Runs one job to its end. On any failure the active snapshot, its directory and the original data are as they were. */
+export const runJob = async (session: Session, spec: JobSpec, options: JobOptions): Promise<string> => {
+  const { context } = session
+  const jobId = options.jobId ?? `job-${context.id()}`
+  const targets = spec.positions.map((position) => ({ position, snapshot: `${context.dataset.chain.schemas[position]?.version ?? ''}-${context.id()}` }))
+  announce(session, spec, jobId, targets)
+  options.progress.started(jobId)
+  const staging = new Staging(context, spec.base, targets)
+  const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
+  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
+  const transaction = session.repository.begin()
+  const work: JobWork = { session, staging, pool, transaction, progress: options.progress, signal: options.signal, jobId, targets }
+  try {
+    options.progress.phase('migrating')
+    await spec.fill(work)
+    await finish(work, spec)
+    return jobId
+  } catch (error) {
+    transaction.abort()
+    recordFailure(session, staging, jobId, error)
+    throw error
+  } finally {
+    await pool.close()
+  }
+}

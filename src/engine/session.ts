@@ -1,0 +1,120 @@
+import type { Command } from '../core/decide.ts'
+import { decide } from '../core/decide.ts'
+import type { Slice, StrataEvent } from '../core/events.ts'
+import { encodePointer } from '../core/pointer.ts'
+import type { State } from '../core/state.ts'
+import { pointerOf, refsOf } from '../core/state.ts'
+import { makeDirectory, replaceFile } from '../storage/durable.ts'
+import { readText } from '../storage/files.ts'
+import { JournalWriter, textAfter } from '../storage/journal.ts'
+import type { Lock } from '../storage/lock.ts'
+import { acquireLock } from '../storage/lock.ts'
+import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs } from '../storage/refs.ts'
+import type { Transaction } from '../storage/repository.ts'
+import { Repository, createRepository } from '../storage/repository.ts'
+import type { Context } from './context.ts'
+import { readView } from './read.ts'
+
+/** The one writer of a store, from lock to release. Nothing is written before the first transaction or append. */
+export class Session {
+  readonly context: Context
+  readonly repository: Repository
+  readonly #journal: JournalWriter
+  readonly #lock: Lock
+
+  constructor(context: Context, lock: Lock, journal: JournalWriter, repository: Repository) {
+    this.context = context
+    this.repository = repository
+    this.#lock = lock
+    this.#journal = journal
+  }
+
+  get state(): State {
+    return this.#journal.state
+  }
+
+  /** Decides and makes the result durable; then it has happened. */
+  commit(...commands: readonly Command[]): readonly StrataEvent[] {
+    return this.#journal.append(commands.flatMap((command) => decide(this.state, command)))
+  }
+
+  /** Opens a transaction, runs `fill`, makes the objects durable together with the journal's latest slice. */
+  transact<T>(fill: (transaction: Transaction) => T): { result: T; slice: Slice } {
+    const transaction = this.repository.begin()
+    try {
+      const result = fill(transaction)
+      const slice = this.#slice(transaction)
+      transaction.finish()
+      return { result, slice }
+    } catch (error) {
+      transaction.abort()
+      throw error
+    }
+  }
+
+  /** Ends a transaction that was filled over some time. */
+  seal<T>(transaction: Transaction, fill: (transaction: Transaction) => T): { result: T; slice: Slice } {
+    const result = fill(transaction)
+    const slice = this.#slice(transaction)
+    transaction.finish()
+    return { result, slice }
+  }
+
+  /** Writes what the journal says into refs, HEAD and CURRENT, as far as it differs. */
+  project(): string[] {
+    const { fs, paths } = this.context
+    const done: string[] = []
+    const before = readPackedRefs(fs, paths.repository)
+    const after = new Map([...before, ...refsOf(this.state)])
+    if (encodePackedRefs(before) !== encodePackedRefs(after)) {
+      writePackedRefs(fs, paths.repository, after)
+      done.push('refs')
+    }
+    const head = `refs/heads/${this.state.active ?? 'none'}`
+    if (readHead(fs, paths.repository) !== head) {
+      writeHead(fs, paths.repository, head)
+      done.push('HEAD')
+    }
+    const pointer = pointerOf(this.state)
+    if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer)) {
+      replaceFile(fs, paths.current, Buffer.from(encodePointer(pointer)), { mode: 0o644 })
+      done.push('CURRENT')
+    }
+    return done
+  }
+
+  get seconds(): number {
+    return Math.floor(this.context.now().getTime() / 1000)
+  }
+
+  async close(): Promise<void> {
+    this.#journal.close()
+    this.repository.close()
+    await this.#lock.release()
+  }
+
+  #slice(transaction: Transaction): Slice {
+    const { fs, paths } = this.context
+    const { text, upTo } = textAfter(fs, paths.journal, this.state.sliced)
+    return { commit: transaction.addSlice(this.state.journal, text, upTo, this.seconds), upTo }
+  }
+}
+
+/** Makes the folders of a store; safe to repeat. */
+export const createFolders = ({ fs, root, paths }: Context): void => {
+  for (const dir of [root, paths.journal, paths.snapshots, paths.indexes, paths.staging]) makeDirectory(fs, dir)
+  createRepository(fs, paths.repository)
+}
+
+/** Takes the lock and reads the journal. The caller recovers, works and closes. Throws LOCKED. */
+export const openSession = async (context: Context): Promise<Session> => {
+  const { fs, root, paths, actor, now, id, waitMs } = context
+  const lock = await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs)
+  try {
+    const journal = new JournalWriter({ fs, dir: paths.journal, actor, now: () => now().toISOString(), id }, readView(context))
+    return new Session(context, lock, journal, new Repository(fs, paths.repository))
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}

@@ -1,0 +1,167 @@
+import { join } from 'node:path'
+import { StrataError } from '../core/errors.ts'
+import type { Issue } from '../core/issues.ts'
+import { collapse } from '../core/issues.ts'
+import type { FileEntry } from '../core/manifest.ts'
+import { removeTree } from '../storage/durable.ts'
+import type { Transaction } from '../storage/repository.ts'
+import type { Scanned } from '../storage/scan.ts'
+import { batches } from './batches.ts'
+import { makeFolders } from './capture.ts'
+import type { Context } from './context.ts'
+import type { Pool } from './pool.ts'
+import type { Made, TransformTask, Transformed } from './tasks.ts'
+
+export type StageSource = { readonly root: string; readonly files: ReadonlyMap<string, FileEntry>; readonly scanned: Scanned }
+export type StageTarget = { readonly position: number; readonly snapshot: string }
+
+/** What became of the dataset at one target. */
+export type StagedStep = {
+  readonly files: Map<string, FileEntry>
+  readonly changed: number
+  readonly created: number
+  readonly removed: number
+  readonly issues: Issue[]
+}
+
+type Progress = (files: number, bytes: number, records: number, current: string | null) => void
+
+/** The half-made directories of a job, under `staging/`. Nothing outside them is written. */
+export class Staging {
+  readonly #context: Context
+  readonly #base: number
+  readonly #targets: readonly StageTarget[]
+  readonly #results = new Map<string, Transformed>()
+  #round = 0
+
+  constructor(context: Context, base: number, targets: readonly StageTarget[]) {
+    this.#context = context
+    this.#base = base
+    this.#targets = targets
+  }
+
+  directory(target: StageTarget): string {
+    return join(this.#context.paths.staging, target.snapshot)
+  }
+
+  /** Makes the empty directories, with the folders of the source. */
+  begin(scanned: Scanned): void {
+    for (const target of this.#targets) makeFolders(this.#context, this.directory(target), scanned)
+  }
+
+  /** Transforms files of the source; returns those that have changed since they were captured. */
+  async transform(source: StageSource, paths: readonly string[], pool: Pool, transaction: Transaction, progress: Progress): Promise<string[]> {
+    const stale: string[] = []
+    const wanted = paths.flatMap((path) => source.files.get(path) ?? [])
+    const task = this.#task(source)
+    const tasks = (function* (): Generator<TransformTask> {
+      for (const files of batches(wanted)) yield { ...task, files }
+    })()
+    await pool.each(tasks, (result) => {
+      transaction.addBatch(result.pack)
+      stale.push(...result.stale)
+      for (const file of result.files) this.#results.set(file.path, file)
+      const bytes = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
+      progress(
+        result.files.length,
+        bytes,
+        result.files.reduce((sum, f) => sum + f.records, 0),
+        result.files.at(-1)?.path ?? null,
+      )
+    })
+    return stale
+  }
+
+  /** Forgets a file's outputs: it has changed or gone. */
+  drop(path: string): void {
+    const result = this.#results.get(path)
+    this.#targets.forEach((target, i) => {
+      for (const made of result?.steps[i] ?? []) removeTree(this.#context.fs, join(this.directory(target), made.path))
+    })
+    this.#results.delete(path)
+  }
+
+  /** What one file became, if it was transformed. */
+  result(path: string): Transformed | undefined {
+    return this.#results.get(path)
+  }
+
+  /** Puts outputs of the only target in place of what the transform made. */
+  put(path: string, outputs: readonly Made[], issues: readonly Issue[]): void {
+    const before = this.#results.get(path)
+    this.#results.set(path, { path, records: 0, reads: [], damaged: false, ...before, issues: [...(before?.issues ?? []), ...issues], steps: [outputs] })
+  }
+
+  /** Files whose result depends on one of `changed`. */
+  dependents(changed: readonly string[]): string[] {
+    const set = new Set(changed)
+    return [...this.#results.values()].filter((r) => r.reads.some((path) => set.has(path))).map((r) => r.path)
+  }
+
+  get records(): number {
+    return [...this.#results.values()].reduce((sum, r) => sum + r.records, 0)
+  }
+
+  get quarantined(): string[] {
+    return [...this.#results.values()].filter((r) => r.damaged).map((r) => r.path)
+  }
+
+  /** Every path that the files transformed so far stand for at any target. */
+  produced(): Set<string> {
+    return new Set([...this.#results.values()].flatMap((r) => r.steps.flat().map((m) => m.path)))
+  }
+
+  /** The content of one target, from all results. Throws EXISTS when two files were made for one path. */
+  step(index: number, before: ReadonlyMap<string, FileEntry>): StagedStep {
+    const files = new Map<string, FileEntry>()
+    const issues: Issue[] = []
+    let [changed, created] = [0, 0]
+    for (const result of this.#results.values()) {
+      for (const made of result.steps[index] ?? []) {
+        this.#refuseTwice(files, made, result)
+        files.set(made.path, { path: made.path, size: made.size, sha256: made.sha256, mode: made.mode, oid: made.oid })
+        const was = before.get(made.path)
+        if (was === undefined) created += 1
+        else if (was.sha256 !== made.sha256) changed += 1
+      }
+      issues.push(...this.#issuesAt(result, index))
+    }
+    const removed = [...before.keys()].filter((path) => !files.has(path)).length
+    return { files, changed, created, removed, issues: collapse(issues) }
+  }
+
+  /** Removes what was staged, whatever there is of it. */
+  sweep(): void {
+    for (const target of this.#targets) removeTree(this.#context.fs, this.directory(target))
+  }
+
+  /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */
+  #issuesAt(result: Transformed, index: number): Issue[] {
+    const versions = this.#targets.map((t) => this.#context.dataset.chain.schemas[t.position]?.version)
+    return result.issues.filter((i) => {
+      const at = versions.indexOf(i.step ?? '')
+      return at === index || (at < 0 && index === 0)
+    })
+  }
+
+  #refuseTwice(files: ReadonlyMap<string, FileEntry>, made: Made, result: Transformed): void {
+    if (!files.has(made.path)) return
+    throw new StrataError('EXISTS', `the migration makes ${made.path} from ${result.path}, but the dataset has a file of that name already`, {
+      data: { file: made.path, source: result.path },
+      hint: 'Move the existing file out of the data directory, then migrate again. The active snapshot is untouched.',
+    })
+  }
+
+  #task(source: StageSource): Omit<TransformTask, 'files'> {
+    this.#round += 1
+    return {
+      type: 'transform',
+      key: `${source.root} ${this.#targets.map((t) => t.snapshot).join(' ')} ${this.#round}`,
+      root: source.root,
+      paths: [...source.files.keys()],
+      base: this.#base,
+      positions: this.#targets.map((t) => t.position),
+      staging: this.#targets.map((t) => this.directory(t)),
+    }
+  }
+}

@@ -1,0 +1,10 @@
+/** What `strata status` and `strata path` need: no migration, no zod, no git, one journal segment. */
+export { StrataError, isStrataError } from './core/errors.ts'
+export type { Issue } from './core/issues.ts'
+export { printable } from './core/names.ts'
+export type { ChainSummary, MigrationStatus } from './core/status.ts'
+export { statusOf } from './core/status.ts'
+export { noStore, readPointer, readView } from './engine/read.ts'
+export { readText } from './storage/files.ts'
+export { nodeFsPort } from './storage/fs.ts'
+export { layout } from './storage/layout.ts'

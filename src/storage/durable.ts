@@ -1,0 +1,149 @@
+import { dirname, join } from 'node:path'
+import { StrataError, messageOf, systemCode } from '../core/errors.ts'
+import type { FsPort } from './fs.ts'
+
+/** The one module that decides in which order bytes reach the disk (design: hazards 1 to 8). */
+
+const FSYNCS_IN_FLIGHT = 16
+const NAP = new Int32Array(new SharedArrayBuffer(4))
+
+/** Blocks this thread: only for a few retries of a call that another program disturbs. */
+const nap = (ms: number): void => {
+  Atomics.wait(NAP, 0, 0, ms)
+}
+
+export const writeAll = (fs: FsPort, fd: number, bytes: Uint8Array, position: number | null = null): void => {
+  let done = 0
+  while (done < bytes.byteLength) {
+    const at = position === null ? null : position + done
+    const written = fs.write(fd, bytes, done, bytes.byteLength - done, at)
+    // A write of 0 bytes without an error would loop for ever: some file systems say "full" this way.
+    if (written === 0) throw new StrataError('NO_SPACE', 'the disk took no more bytes', { hint: 'Free some space and try again.' })
+    done += written
+  }
+}
+
+const durability = (path: string, cause: unknown): StrataError =>
+  new StrataError('DURABILITY', `the disk did not confirm that ${path} is written: ${messageOf(cause)}`, {
+    data: { path },
+    hint: 'Check the disk, then open the store again; nothing that was confirmed before is affected.',
+    cause,
+  })
+
+/** A failed fsync is final: the kernel may already have dropped the pages (hazard 5). */
+export const fsyncFile = (fs: FsPort, fd: number, path: string): void => {
+  try {
+    fs.fsync(fd)
+  } catch (error) {
+    throw durability(path, error)
+  }
+}
+
+/** Some systems cannot flush a directory (Windows, some network mounts): only those refusals are tolerated. */
+const directoryFsyncUnsupported = (error: unknown): boolean =>
+  ['EINVAL', 'ENOTSUP', 'EISDIR'].includes(systemCode(error)) || (process.platform === 'win32' && ['EPERM', 'EACCES'].includes(systemCode(error)))
+
+export const fsyncDirectory = (fs: FsPort, path: string): void => {
+  let fd: number | undefined
+  try {
+    fd = fs.open(path, 'r')
+    fs.fsync(fd)
+  } catch (error) {
+    if (!directoryFsyncUnsupported(error)) throw durability(path, error)
+  } finally {
+    if (fd !== undefined) fs.close(fd)
+  }
+}
+
+/** Rename, waiting up to 60 s for whoever holds the target open on Windows (hazard 15). */
+export const rename = (fs: FsPort, from: string, to: string): void => {
+  for (let waited = 0, pause = 10; ; waited += pause, pause = Math.min(pause * 2, 1000)) {
+    try {
+      fs.rename(from, to)
+      return
+    } catch (error) {
+      const disturbed = process.platform === 'win32' && ['EPERM', 'EBUSY', 'EACCES'].includes(systemCode(error))
+      if (!disturbed || waited > 60_000) throw error
+      nap(pause)
+    }
+  }
+}
+
+/** Creates `path` and the missing directories above it; each new name is made durable in its parent. */
+export const makeDirectory = (fs: FsPort, path: string, mode = 0o700): void => {
+  if (fs.lstat(path) !== undefined) return
+  const parent = dirname(path)
+  if (parent !== path) makeDirectory(fs, parent, mode)
+  fs.mkdir(path, mode)
+  fsyncDirectory(fs, parent)
+}
+
+const writeNew = (fs: FsPort, path: string, bytes: Uint8Array, mode: number): void => {
+  const fd = fs.open(path, 'wx', mode)
+  try {
+    writeAll(fs, fd, bytes)
+    const { size } = fs.fstat(fd)
+    if (size !== bytes.byteLength) throw new StrataError('NO_SPACE', `${path} holds ${size} of ${bytes.byteLength} bytes after writing`)
+    fsyncFile(fs, fd, path)
+  } finally {
+    fs.close(fd)
+  }
+}
+
+const discard = (fs: FsPort, path: string): void => {
+  try {
+    fs.unlink(path)
+  } catch {
+    // It was never created, or recovery will find it.
+  }
+}
+
+/** Replaces `path` in one step: a reader sees the old bytes or the new ones, also after a power cut. */
+export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options: { mode?: number; temporary?: string } = {}): void => {
+  const temporary = options.temporary ?? `${path}.lock`
+  try {
+    writeNew(fs, temporary, bytes, options.mode ?? 0o600)
+    rename(fs, temporary, path)
+  } catch (error) {
+    discard(fs, temporary)
+    throw error
+  }
+  fsyncDirectory(fs, dirname(path))
+}
+
+const flushOne = async (fs: FsPort, path: string): Promise<void> => {
+  // Windows flushes only through a handle that may write; elsewhere a read-only file must not be in the way.
+  const fd = fs.open(path, process.platform === 'win32' ? 'r+' : 'r')
+  try {
+    await fs.fsyncLater(fd)
+  } catch (error) {
+    throw durability(path, error)
+  } finally {
+    fs.close(fd)
+  }
+}
+
+/** Flushes many written files, 16 at a time (measured: three times as fast as one by one). */
+export const flushFiles = async (fs: FsPort, paths: readonly string[]): Promise<void> => {
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < paths.length) {
+      const path = paths[next++]
+      if (path !== undefined) await flushOne(fs, path)
+    }
+  }
+  const lanes = await Promise.allSettled(Array.from({ length: FSYNCS_IN_FLIGHT }, lane))
+  for (const result of lanes) if (result.status === 'rejected') throw result.reason
+}
+
+/** Removes a directory tree that Strata made. Never follows links. */
+export const removeTree = (fs: FsPort, path: string): void => {
+  const found = fs.lstat(path)
+  if (found === undefined) return
+  if (!found.isDirectory()) {
+    fs.unlink(path)
+    return
+  }
+  for (const name of fs.readdir(path)) removeTree(fs, join(path, name))
+  fs.rmdir(path)
+}

@@ -1,0 +1,139 @@
+import { inflateSync, constants } from 'node:zlib'
+import { StrataError, messageOf } from '../core/errors.ts'
+import type { ObjectType, Oid } from '../core/git-objects.ts'
+import { oidAt } from '../core/git-objects.ts'
+import { readFully } from './files.ts'
+import type { FsPort } from './fs.ts'
+
+/** What stands at an offset of a pack (gitformat-pack). */
+export type RawEntry = {
+  readonly kind: ObjectType | 'ofs-delta' | 'ref-delta'
+  /** Size of the content, or of the delta. */
+  readonly size: number
+  /** Where the deflated data begins. */
+  readonly start: number
+  readonly base: number | Oid | null
+}
+
+const KINDS: Readonly<Record<number, RawEntry['kind']>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag', 6: 'ofs-delta', 7: 'ref-delta' }
+const HEADER_MOST = 48
+
+const corrupt = (name: string, offset: number, why: string): StrataError =>
+  new StrataError('CORRUPT', `${name}, offset ${offset}: ${why}`, { data: { file: name, offset }, hint: 'Run: strata verify' })
+
+/** Distance to the base of an offset delta: big-endian, each further byte adds one (gitformat-pack). */
+const ofsDistance = (bytes: Uint8Array, start: number): { distance: number; next: number } => {
+  let at = start
+  let distance = (bytes[at] ?? 0) & 0x7f
+  while (((bytes[at] ?? 0) & 0x80) !== 0) {
+    at += 1
+    distance = (distance + 1) * 128 + ((bytes[at] ?? 0) & 0x7f)
+  }
+  return { distance, next: at + 1 }
+}
+
+/** Throws CORRUPT for a type or size that no pack has. */
+export const readEntryHeader = (fs: FsPort, fd: number, name: string, offset: number): RawEntry => {
+  const bytes = Buffer.alloc(HEADER_MOST)
+  const got = readFully(fs, fd, bytes, offset)
+  let at = 0
+  let size = (bytes[0] ?? 0) & 0x0f
+  let scale = 16
+  while (((bytes[at] ?? 0) & 0x80) !== 0 && at < 10) {
+    at += 1
+    size += ((bytes[at] ?? 0) & 0x7f) * scale
+    scale *= 128
+  }
+  const kind = KINDS[((bytes[0] ?? 0) >> 4) & 7]
+  if (kind === undefined || at >= 10 || got <= at) throw corrupt(name, offset, 'is no object')
+  const data = at + 1
+  if (kind === 'ofs-delta') {
+    const { distance, next } = ofsDistance(bytes, data)
+    if (distance <= 0 || distance >= offset) throw corrupt(name, offset, 'a delta points outside the pack')
+    return { kind, size, start: offset + next, base: offset - distance }
+  }
+  if (kind === 'ref-delta') return { kind, size, start: offset + data + 20, base: oidAt(bytes, data) }
+  return { kind, size, start: offset + data, base: null }
+}
+
+export type Inflated = { readonly bytes: Buffer; readonly consumed: number }
+
+/** Worst growth of deflate, and room for its header and checksum. */
+const deflatedBound = (size: number): number => size + Math.ceil(size / 1000) + 64
+
+/**
+ * Inflates the data of an entry. The declared size bounds the output (deflate bombs). `end` is where the pack's data ends.
+ * Throws CORRUPT.
+ */
+export const inflateEntry = (fs: FsPort, fd: number, name: string, entry: Pick<RawEntry, 'size' | 'start'>, end: number): Inflated => {
+  const most = Math.min(end - entry.start, deflatedBound(entry.size))
+  const input = Buffer.allocUnsafe(Math.max(0, most))
+  const got = readFully(fs, fd, input, entry.start)
+  try {
+    // `info` also tells how many bytes of the input the stream took.
+    const result = inflateSync(input.subarray(0, got), { info: true, maxOutputLength: Math.max(1, entry.size), finishFlush: constants.Z_SYNC_FLUSH }) as unknown as {
+      buffer: Buffer
+      engine: { bytesWritten: number }
+    }
+    if (result.buffer.length !== entry.size) throw new Error(`has ${result.buffer.length} bytes instead of ${entry.size}`)
+    return { bytes: result.buffer, consumed: result.engine.bytesWritten }
+  } catch (error) {
+    throw corrupt(name, entry.start, `the object cannot be inflated: ${messageOf(error)}`)
+  }
+}
+
+const varint = (bytes: Uint8Array, start: number): { value: number; next: number } => {
+  let [value, scale, at] = [0, 1, start]
+  for (;;) {
+    const byte = bytes[at] ?? 0
+    value += (byte & 0x7f) * scale
+    at += 1
+    if ((byte & 0x80) === 0 || at > start + 9) return { value, next: at }
+    scale *= 128
+  }
+}
+
+const badDelta = (): StrataError => new StrataError('CORRUPT', 'a delta does not fit its base')
+
+/** A copy instruction's offset or size: the set bits of the opcode say which bytes are there. */
+const operand = (delta: Uint8Array, at: number, bits: number, count: number): { value: number; next: number } => {
+  let [value, next] = [0, at]
+  for (let i = 0; i < count; i++)
+    if ((bits & (1 << i)) !== 0) {
+      value += (delta[next] ?? 0) * 256 ** i
+      next += 1
+    }
+  return { value, next }
+}
+
+/** The content that a delta makes of its base (gitformat-pack, "Deltified representation"). Throws CORRUPT. */
+export const applyDelta = (base: Uint8Array, delta: Uint8Array): Buffer => {
+  const source = varint(delta, 0)
+  const target = varint(delta, source.next)
+  if (source.value !== base.length) throw badDelta()
+  const out = Buffer.alloc(target.value)
+  let [at, filled] = [target.next, 0]
+  while (at < delta.length) {
+    const op = delta[at] ?? 0
+    at += 1
+    if (op === 0) throw badDelta()
+    let piece: Uint8Array
+    if ((op & 0x80) === 0) {
+      piece = delta.subarray(at, at + op)
+      at += op
+      if (piece.length !== op) throw badDelta()
+    } else {
+      const from = operand(delta, at, op & 0x0f, 4)
+      const size = operand(delta, from.next, (op >> 4) & 0x07, 3)
+      at = size.next
+      const length = size.value === 0 ? 0x10000 : size.value
+      piece = base.subarray(from.value, from.value + length)
+      if (piece.length !== length) throw badDelta()
+    }
+    if (filled + piece.length > out.length) throw badDelta()
+    out.set(piece, filled)
+    filled += piece.length
+  }
+  if (filled !== out.length) throw badDelta()
+  return out
+}

@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { crc32, inflateSync } from 'node:zlib'
+import { StrataError, messageOf, systemCode } from '../core/errors.ts'
+import type { ObjectType, Oid } from '../core/git-objects.ts'
+import { objectOid } from '../core/git-objects.ts'
+import { readFile, readFully } from './files.ts'
+import type { FsPort } from './fs.ts'
+import { READ_FLAGS } from './fs.ts'
+import type { RawEntry } from './pack-entry.ts'
+import { applyDelta, inflateEntry, readEntryHeader } from './pack-entry.ts'
+import { PackIndex } from './pack-index.ts'
+
+export type ObjectContent = { readonly type: ObjectType; readonly bytes: Buffer }
+
+const OPEN_PACKS = 8
+const DELTA_DEPTH = 4096
+/** The largest object that is inflated at once; more is refused as a bomb. */
+const MOST_BYTES = 4 * 1024 ** 3 - 1
+const CHECKSUM = 20
+
+type Pack = { readonly name: string; readonly index: PackIndex }
+
+/** Reads objects of a repository: packs (deltas and 64-bit offsets included) and loose objects that stock git wrote. */
+export class PackStore {
+  readonly #fs: FsPort
+  readonly #dir: string
+  #packs: Map<string, Pack> | null = null
+  /** Least recently used first; bounded, so that few file handles are enough. */
+  readonly #open = new Map<string, { fd: number; end: number }>()
+
+  constructor(fs: FsPort, dir: string) {
+    this.#fs = fs
+    this.#dir = dir
+  }
+
+  has(oid: Oid): boolean {
+    return this.#locate(oid) !== undefined || this.#fs.lstat(this.#loosePath(oid)) !== undefined
+  }
+
+  /** The object, its id checked; undefined when there is none. Throws CORRUPT. */
+  read(oid: Oid): ObjectContent | undefined {
+    try {
+      return this.#read(oid)
+    } catch (error) {
+      // A developer's `git gc` may have replaced the pack since it was listed.
+      if (systemCode(error) !== 'ENOENT') throw error
+      this.refresh()
+      return this.#read(oid)
+    }
+  }
+
+  /** Looks for new packs. */
+  refresh(): void {
+    this.close()
+    const before = this.#packs
+    const names = this.#fs.lstat(this.#dir) === undefined ? [] : this.#fs.readdir(this.#dir)
+    const packs = names.filter((name) => name.endsWith('.idx') && names.includes(name.replace(/\.idx$/, '.pack')))
+    this.#packs = new Map(packs.map((name) => [name, before?.get(name) ?? this.#load(name)]))
+  }
+
+  close(): void {
+    for (const { fd } of this.#open.values()) this.#fs.close(fd)
+    this.#open.clear()
+  }
+
+  #load(name: string): Pack {
+    const bytes = readFile(this.#fs, join(this.#dir, name)) ?? Buffer.alloc(0)
+    return { name: name.replace(/\.idx$/, '.pack'), index: new PackIndex(bytes, name) }
+  }
+
+  #locate(oid: Oid): { pack: Pack; offset: number } | undefined {
+    if (this.#packs === null) this.refresh()
+    for (const pack of this.#packs?.values() ?? []) {
+      const offset = pack.index.find(oid)
+      if (offset !== undefined) return { pack, offset }
+    }
+    return undefined
+  }
+
+  #read(oid: Oid): ObjectContent | undefined {
+    const at = this.#locate(oid)
+    const found = at === undefined ? this.#loose(oid) : this.#entry(at.pack, at.offset, 0)
+    if (found !== undefined && objectOid(found.type, found.bytes) !== oid)
+      throw new StrataError('CORRUPT', `object ${oid} is not what its id says (${at?.pack.name ?? 'loose'})`, { data: { oid, file: at?.pack.name ?? '' }, hint: 'Run: strata verify' })
+    return found
+  }
+
+  #entry(pack: Pack, offset: number, depth: number): ObjectContent {
+    if (depth > DELTA_DEPTH) throw new StrataError('CORRUPT', `${pack.name}: a chain of deltas does not end`, { data: { file: pack.name } })
+    const { fd, end } = this.#handle(pack.name)
+    const entry = readEntryHeader(this.#fs, fd, pack.name, offset)
+    if (entry.size > MOST_BYTES) throw new StrataError('CORRUPT', `${pack.name}, offset ${offset}: declares ${entry.size} bytes`, { data: { file: pack.name } })
+    const { bytes } = inflateEntry(this.#fs, fd, pack.name, entry, end)
+    if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes }
+    const base = this.#base(pack, entry, depth)
+    return { type: base.type, bytes: applyDelta(base.bytes, bytes) }
+  }
+
+  #base(pack: Pack, entry: RawEntry, depth: number): ObjectContent {
+    if (typeof entry.base === 'number') return this.#entry(pack, entry.base, depth + 1)
+    const at = entry.base === null ? undefined : this.#locate(entry.base)
+    if (at === undefined) throw new StrataError('CORRUPT', `${pack.name}: the base of a delta is missing`, { data: { file: pack.name } })
+    return this.#entry(at.pack, at.offset, depth + 1)
+  }
+
+  #handle(name: string): { fd: number; end: number } {
+    const known = this.#open.get(name)
+    if (known !== undefined) {
+      this.#open.delete(name)
+      this.#open.set(name, known)
+      return known
+    }
+    const [oldest] = this.#open
+    if (oldest !== undefined && this.#open.size >= OPEN_PACKS) {
+      this.#fs.close(oldest[1].fd)
+      this.#open.delete(oldest[0])
+    }
+    const fd = this.#fs.open(join(this.#dir, name), READ_FLAGS)
+    const opened = { fd, end: this.#fs.fstat(fd).size - CHECKSUM }
+    this.#open.set(name, opened)
+    return opened
+  }
+
+  #loosePath(oid: Oid): string {
+    return join(dirname(this.#dir), oid.slice(0, 2), oid.slice(2))
+  }
+
+  #loose(oid: Oid): ObjectContent | undefined {
+    const packed = readFile(this.#fs, this.#loosePath(oid))
+    if (packed === undefined) return undefined
+    try {
+      const bytes = inflateSync(packed, { maxOutputLength: MOST_BYTES })
+      const end = bytes.indexOf(0)
+      const [type] = bytes.subarray(0, end).toString('latin1').split(' ')
+      if (type !== 'blob' && type !== 'tree' && type !== 'commit' && type !== 'tag') throw new Error('is of no known type')
+      return { type, bytes: bytes.subarray(end + 1) }
+    } catch (error) {
+      throw new StrataError('CORRUPT', `loose object ${oid}: ${messageOf(error)}`, { data: { oid }, hint: 'Run: strata verify' })
+    }
+  }
+}
+
+export type PackFinding = { readonly oid: Oid | null; readonly message: string }
+export type PackVisitor = {
+  /** `sha256` for blobs: what the manifest says of the file. */
+  onObject(object: { oid: Oid; type: ObjectType; sha256: string | undefined }): void
+  onFinding(finding: PackFinding): void
+}
+
+const CHUNK = 1024 * 1024
+
+const checksumOf = (fs: FsPort, fd: number, end: number): Buffer => {
+  const hash = createHash('sha1')
+  const buffer = Buffer.allocUnsafe(CHUNK)
+  for (let at = 0; at < end; ) {
+    const got = readFully(fs, fd, buffer.subarray(0, Math.min(CHUNK, end - at)), at)
+    if (got === 0) break
+    hash.update(buffer.subarray(0, got))
+    at += got
+  }
+  return hash.digest()
+}
+
+const crcOf = (fs: FsPort, fd: number, start: number, end: number): number => {
+  let crc = 0
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, end - start)))
+  for (let at = start; at < end; ) {
+    const got = readFully(fs, fd, buffer.subarray(0, Math.min(buffer.length, end - at)), at)
+    if (got === 0) break
+    crc = crc32(buffer.subarray(0, got), crc)
+    at += got
+  }
+  return crc
+}
+
+/**
+ * Reads a whole pack: its checksums, the CRC and id of every object, SHA-256 of every blob. Goes on after a finding.
+ * Memory is bounded by the largest object.
+ */
+export const verifyPack = (fs: FsPort, path: string, visitor: PackVisitor): void => {
+  const say = (message: string, oid: Oid | null = null): void => {
+    visitor.onFinding({ oid, message })
+  }
+  const idx = readFile(fs, path.replace(/\.pack$/, '.idx'))
+  if (idx === undefined) {
+    say('has no index')
+    return
+  }
+  const store = new PackStore(fs, dirname(path))
+  let fd: number | undefined
+  try {
+    const index = new PackIndex(idx, `${path.split(/[\\/]/).at(-1) ?? ''} (index)`)
+    if (!index.checkSum()) say('its index is damaged')
+    fd = fs.open(path, READ_FLAGS)
+    const end = fs.fstat(fd).size - CHECKSUM
+    checkFrame(fs, fd, end, index, say)
+    const entries = [...index.entries()].sort((a, b) => a.offset - b.offset)
+    entries.forEach((entry, i) => {
+      const next = entries[i + 1]?.offset ?? end
+      if (fd !== undefined && crcOf(fs, fd, entry.offset, next) !== entry.crc32) say('is damaged in the pack (CRC-32)', entry.oid)
+      checkObject(store, entry.oid, visitor)
+    })
+  } catch (error) {
+    say(messageOf(error))
+  } finally {
+    if (fd !== undefined) fs.close(fd)
+    store.close()
+  }
+}
+
+const checkFrame = (fs: FsPort, fd: number, end: number, index: PackIndex, say: (message: string) => void): void => {
+  const header = Buffer.alloc(12)
+  readFully(fs, fd, header, 0)
+  if (header.toString('latin1', 0, 4) !== 'PACK' || header.readUInt32BE(4) !== 2) say('is not a pack of version 2')
+  if (header.readUInt32BE(8) !== index.count) say(`holds ${header.readUInt32BE(8)} objects, its index lists ${index.count}`)
+  const trailer = Buffer.alloc(CHECKSUM)
+  readFully(fs, fd, trailer, Math.max(0, end))
+  if (!checksumOf(fs, fd, end).equals(trailer)) say('its checksum does not fit its content')
+  if (!trailer.equals(index.packChecksum)) say('its index belongs to another pack')
+}
+
+const checkObject = (store: PackStore, oid: Oid, visitor: PackVisitor): void => {
+  try {
+    const found = store.read(oid)
+    if (found === undefined) visitor.onFinding({ oid, message: 'cannot be found' })
+    else visitor.onObject({ oid, type: found.type, sha256: found.type === 'blob' ? createHash('sha256').update(found.bytes).digest('hex') : undefined })
+  } catch (error) {
+    visitor.onFinding({ oid, message: messageOf(error) })
+  }
+}

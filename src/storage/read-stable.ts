@@ -1,0 +1,91 @@
+import { StrataError, systemCode } from '../core/errors.ts'
+import { readFully } from './files.ts'
+import type { FsPort, Stats } from './fs.ts'
+import { READ_FLAGS } from './fs.ts'
+import type { FileStat } from './scan.ts'
+
+/** A file written this recently may still be in the middle of being written. */
+const FRESH_MS = 2000
+const PATIENCE_MS = 10_000
+const PAUSE_MS = 25
+const clock = new Int32Array(new SharedArrayBuffer(4))
+
+export const fileStat = (stat: Stats): FileStat => ({
+  size: stat.size,
+  mtimeMs: stat.mtimeMs,
+  ctimeMs: stat.ctimeMs,
+  ino: stat.ino,
+  mode: stat.mode & 0o777,
+})
+
+type Read = { readonly bytes: Buffer; readonly stat: FileStat }
+
+const special = (path: string): StrataError =>
+  new StrataError('SPECIAL_FILE', `${path} is not a regular file`, { data: { file: path }, hint: 'Move it out of the data directory.' })
+
+/** One read; undefined when the file changed meanwhile. */
+const attempt = (fs: FsPort, fd: number, path: string): Read | undefined => {
+  const before = fs.fstat(fd)
+  if (!before.isFile()) throw special(path)
+  const buffer = Buffer.allocUnsafe(before.size)
+  const got = readFully(fs, fd, buffer, 0)
+  const after = fs.fstat(fd)
+  const still = got === before.size && after.size === before.size && after.mtimeMs === before.mtimeMs && after.ctimeMs === before.ctimeMs
+  return still ? { bytes: buffer, stat: fileStat(after) } : undefined
+}
+
+const isWhiteSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+
+/** Whether JSON bytes are whole: a writer that truncates first leaves an empty or cut file behind a stat that looks quiet. */
+const looksComplete = (bytes: Buffer): boolean => {
+  let end = bytes.length - 1
+  while (end >= 0 && isWhiteSpace(bytes[end] ?? 0)) end -= 1
+  if (end < 0 || !(bytes[end] === 0x7d || bytes[end] === 0x5d)) return false
+  try {
+    JSON.parse(bytes.toString('utf8'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A fresh JSON file is taken when it is whole; any other fresh file when two reads in a row agree. */
+const trustworthy = (path: string, read: Read, previous: Read | undefined): boolean => {
+  if (Date.now() - read.stat.mtimeMs > FRESH_MS) return true
+  if (/\.json$/i.test(path)) return looksComplete(read.bytes)
+  return previous !== undefined && previous.stat.mtimeMs === read.stat.mtimeMs && previous.bytes.equals(read.bytes)
+}
+
+const openError = (error: unknown, path: string): StrataError | undefined => {
+  const code = systemCode(error)
+  if (code === 'ENOENT') return undefined
+  if (code === 'ELOOP') return special(path)
+  return new StrataError('UNREADABLE', `${path} cannot be read: ${code}`, { data: { file: path, systemCode: code }, hint: 'Check its permissions.', cause: error })
+}
+
+/**
+ * The bytes of a file that an application may be writing, and the stat that belongs to them; undefined when it is gone.
+ * `name` is the dataset path for messages. Throws UNSTABLE when the file never comes to rest, UNREADABLE, SPECIAL_FILE.
+ */
+export const readStable = (fs: FsPort, path: string, name: string): Read | undefined => {
+  let previous: Read | undefined
+  for (let waited = 0; waited <= PATIENCE_MS; waited += PAUSE_MS) {
+    let fd: number
+    try {
+      fd = fs.open(path, READ_FLAGS)
+    } catch (error) {
+      const failure = openError(error, name)
+      if (failure === undefined) return undefined
+      throw failure
+    }
+    try {
+      const read = attempt(fs, fd, name)
+      if (read !== undefined && trustworthy(name, read, previous)) return read
+      previous = read
+    } finally {
+      fs.close(fd)
+    }
+    Atomics.wait(clock, 0, 0, PAUSE_MS)
+  }
+  throw new StrataError('UNSTABLE', `${name} kept changing while it was read`, { data: { file: name }, hint: 'Close the application that writes it, then try again.' })
+}

@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import { StrataError } from '../core/errors.ts'
+import type { Oid } from '../core/git-objects.ts'
+import { blobOid, decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../core/git-objects.ts'
+import type { Manifest } from '../core/manifest.ts'
+import { manifestDigest, readManifest, snapshotTree } from '../core/manifest.ts'
+import { fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
+import type { FsPort } from './fs.ts'
+import { PackStore } from './pack-read.ts'
+import type { EncodedBatch } from './pack-write.ts'
+import { PackWriter, packEntry } from './pack-write.ts'
+
+/** A blob pack is closed at this size; the next blob starts another. */
+const PACK_BYTES = 1024 ** 3
+
+const CONFIG = `[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tlogAllRefUpdates = false
+[gc]
+\tauto = 0
+\tpruneExpire = never
+[maintenance]
+\tauto = false
+`
+/** No attribute of the dataset's own may change bytes on a checkout by stock git (hazard 48). */
+const ATTRIBUTES = '* -text -filter -ident -working-tree-encoding\n'
+
+/** Makes an empty bare repository, or completes a half-made one. */
+export const createRepository = (fs: FsPort, path: string): void => {
+  for (const dir of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']) makeDirectory(fs, join(path, dir))
+  const files: [string, string][] = [
+    ['config', CONFIG],
+    ['info/attributes', ATTRIBUTES],
+    ['HEAD', 'ref: refs/heads/none\n'],
+  ]
+  for (const [name, text] of files) if (fs.lstat(join(path, name)) === undefined) replaceFile(fs, join(path, name), Buffer.from(text))
+  fsyncDirectory(fs, path)
+}
+
+export type CommitInfo = { readonly message: string; readonly parents: readonly Oid[]; readonly timestamp: number }
+export type StoredCommit = { readonly commit: Oid; readonly manifest: string }
+
+const AUTHOR = { name: 'Strata', email: 'strata@localhost' }
+
+/** A subject, then git trailers that stock tools can read. */
+export const commitMessage = (subject: string, trailers: Readonly<Record<string, string | number>>): string =>
+  `${subject}\n\n${Object.entries(trailers)
+    .map(([key, value]) => `${key}: ${value}\n`)
+    .join('')}`
+
+/** All objects of one transaction: a pack of blobs and a pack of everything else, durable when `finish` returns. */
+export class Transaction {
+  readonly #repository: Repository
+  #blobs: PackWriter | null = null
+  #meta: PackWriter | null = null
+  readonly #open: () => PackWriter
+  readonly #fresh = new Map<Oid, Uint8Array>()
+
+  constructor(repository: Repository, open: () => PackWriter) {
+    this.#repository = repository
+    this.#open = open
+  }
+
+  /** Adds blobs that a worker has encoded; those that the repository has already are left out. */
+  addBatch(batch: EncodedBatch): void {
+    const bytes = new Uint8Array(batch.buffer)
+    for (const { oid, crc32, offset, length, size } of batch.table) {
+      if (this.#repository.packs.has(oid)) continue
+      if ((this.#blobs?.bytes ?? 0) > PACK_BYTES) this.#blobs = this.#close(this.#blobs)
+      this.#blobs ??= this.#open()
+      this.#blobs.add({ oid, crc32, size, data: bytes.subarray(offset, offset + length) })
+    }
+  }
+
+  addObject(type: 'blob' | 'tree' | 'commit', bytes: Uint8Array): Oid {
+    const oid = objectOid(type, bytes)
+    this.#fresh.set(oid, bytes)
+    if (this.#repository.packs.has(oid)) return oid
+    this.#meta ??= this.#open()
+    this.#meta.add(packEntry(type, bytes))
+    return oid
+  }
+
+  /** The trees and manifest of a snapshot, and its commit. */
+  addSnapshot(manifest: Manifest, info: (digest: string) => CommitInfo): StoredCommit {
+    const tree = snapshotTree(manifest, ({ type, bytes }) => this.addObject(type, bytes))
+    const digest = manifestDigest(manifest)
+    const { message, parents, timestamp } = info(digest)
+    return { commit: this.#addCommit(tree, parents, message, timestamp), manifest: digest }
+  }
+
+  /** Carries journal lines into the branch strata/journal: one immutable file a transaction, in folders of at most 256. */
+  addSlice(previous: Oid | null, text: string, upTo: number, timestamp: number): Oid {
+    const blob = this.addObject('blob', Buffer.from(text))
+    const hex = upTo.toString(16).padStart(8, '0')
+    const path = [hex.slice(0, 4), hex.slice(4, 6), `${String(upTo).padStart(10, '0')}.jsonl`]
+    const root = previous === null ? undefined : decodeCommit(this.#read(previous)).tree
+    const tree = this.#insert(root, path, blob)
+    return this.#addCommit(tree, previous === null ? [] : [previous], commitMessage(`Journal up to event ${upTo}`, { 'Strata-Seq': upTo }), timestamp)
+  }
+
+  /** Makes everything durable; a ref may name it from now on. Blobs first: no tree names what is not there. */
+  finish(): void {
+    this.#blobs = this.#close(this.#blobs)
+    this.#meta = this.#close(this.#meta)
+    this.#repository.packs.refresh()
+  }
+
+  abort(): void {
+    this.#blobs?.abort()
+    this.#meta?.abort()
+  }
+
+  #close(pack: PackWriter | null): null {
+    pack?.finish()
+    return null
+  }
+
+  #read(oid: Oid): Uint8Array {
+    return this.#fresh.get(oid) ?? this.#repository.read(oid).bytes
+  }
+
+  #insert(tree: Oid | undefined, path: readonly string[], blob: Oid): Oid {
+    const [name = '', ...rest] = path
+    const entries = tree === undefined ? [] : decodeTree(this.#read(tree))
+    const before = entries.find((e) => e.name === name)
+    const oid = rest.length === 0 ? blob : this.#insert(before?.oid, rest, blob)
+    const mode = rest.length === 0 ? ('100644' as const) : ('40000' as const)
+    return this.addObject('tree', encodeTree([...entries.filter((e) => e.name !== name), { mode, name, oid }]))
+  }
+
+  #addCommit(tree: Oid, parents: readonly Oid[], message: string, timestamp: number): Oid {
+    const who = { ...AUTHOR, timestamp, timezone: '+0000' }
+    return this.addObject('commit', encodeCommit({ tree, parents: [...parents], author: who, committer: who, message }))
+  }
+}
+
+/** The git repository of a store: objects in packs of ours, read back with every hash checked. */
+export class Repository {
+  readonly packs: PackStore
+  readonly #fs: FsPort
+  readonly #path: string
+
+  constructor(fs: FsPort, path: string) {
+    this.#fs = fs
+    this.#path = path
+    this.packs = new PackStore(fs, join(path, 'objects', 'pack'))
+  }
+
+  begin(): Transaction {
+    return new Transaction(this, () => new PackWriter(this.#fs, join(this.#path, 'objects', 'pack')))
+  }
+
+  /** Throws CORRUPT when the object is missing or its bytes are not what its name says. */
+  read(oid: Oid): { type: string; bytes: Uint8Array } {
+    const found = this.packs.read(oid)
+    if (found === undefined)
+      throw new StrataError('CORRUPT', `object ${oid} is missing from the repository`, { data: { oid }, hint: 'Run: strata verify, then: strata repair' })
+    return found
+  }
+
+  blob(oid: Oid): Uint8Array {
+    return this.read(oid).bytes
+  }
+
+  commit(oid: Oid): ReturnType<typeof decodeCommit> {
+    return decodeCommit(this.read(oid).bytes)
+  }
+
+  tree(oid: Oid): ReturnType<typeof decodeTree> {
+    return decodeTree(this.read(oid).bytes)
+  }
+
+  /** The manifest of a snapshot commit. */
+  manifest(commit: Oid): Manifest {
+    return readManifest({ tree: (oid) => this.tree(oid), blob: (oid) => this.blob(oid) }, this.commit(commit).tree)
+  }
+
+  close(): void {
+    this.packs.close()
+  }
+}
+
+export { blobOid }

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { StrataError, systemCode } from '../core/errors.ts'
+import type { Oid } from '../core/git-objects.ts'
+import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
+import { compareBytes } from '../core/names.ts'
+import { readText } from './files.ts'
+import { replaceFile } from './durable.ts'
+import type { FsPort } from './fs.ts'
+
+/** What a file's stat said; times in milliseconds as the kernel gave them (about a quarter microsecond of precision). */
+export type FileStat = { readonly size: number; readonly mtimeMs: number; readonly ctimeMs: number; readonly ino: number; readonly mode: number }
+export type Scanned = { readonly files: ReadonlyMap<string, FileStat>; readonly directories: readonly DirectoryEntry[] }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+type Refused = { path: string; why: string; code: 'SPECIAL_FILE' | 'UNSUPPORTED_NAME' | 'UNREADABLE' }
+
+const nameOf = (raw: Buffer): string | undefined => {
+  try {
+    return utf8.decode(raw)
+  } catch {
+    return undefined
+  }
+}
+
+/** A backup is never partial: what cannot be captured stops it, with a list. */
+const refuse = (refused: readonly Refused[]): void => {
+  const [first] = refused
+  if (first === undefined) return
+  const list = refused.map(({ path, why }) => `${path} (${why})`).join(', ')
+  throw new StrataError(first.code, `${refused.length === 1 ? 'one path' : `${refused.length} paths`} cannot be captured: ${list}`, {
+    data: { paths: refused.map(({ path }) => path), file: first.path },
+    hint: 'Move them out of the data directory, or let the dataset ignore them. Nothing was captured.',
+  })
+}
+
+const kindOfSpecial = (stat: { isSymbolicLink(): boolean; isFIFO(): boolean; isSocket(): boolean }): string =>
+  stat.isSymbolicLink() ? 'a symbolic link' : stat.isFIFO() ? 'a FIFO' : stat.isSocket() ? 'a socket' : 'a device'
+
+/**
+ * Lists a dataset's files and directories by stat alone (about 3 µs a file); links are never followed.
+ * Throws SPECIAL_FILE, UNSUPPORTED_NAME or UNREADABLE with every path that stands in the way.
+ */
+export const scanDirectory = (fs: FsPort, root: string, ignored: (path: string) => boolean): Scanned => {
+  const files = new Map<string, FileStat>()
+  const directories: DirectoryEntry[] = []
+  const refused: Refused[] = []
+  const list = (dir: string, prefix: string): Buffer[] => {
+    try {
+      return fs.readdirRaw(dir)
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT' && prefix !== '') return []
+      refused.push({ path: prefix === '' ? dir : prefix, why: systemCode(error), code: 'UNREADABLE' })
+      return []
+    }
+  }
+  const walk = (dir: string, prefix: string): void => {
+    for (const raw of list(dir, prefix)) {
+      const name = nameOf(raw)
+      if (name === undefined) {
+        refused.push({ path: prefix + raw.toString('latin1'), why: 'its name is not UTF-8', code: 'UNSUPPORTED_NAME' })
+        continue
+      }
+      const path = prefix + name
+      if (ignored(path)) continue
+      const stat = fs.lstat(join(dir, name))
+      if (stat === undefined) continue
+      if (stat.isDirectory()) {
+        if (ignored(`${path}/`)) continue
+        directories.push({ path, mode: stat.mode & 0o777 })
+        walk(join(dir, name), `${path}/`)
+      } else if (stat.isFile()) files.set(path, { size: stat.size, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs, ino: stat.ino, mode: stat.mode & 0o777 })
+      else refused.push({ path, why: kindOfSpecial(stat), code: 'SPECIAL_FILE' })
+    }
+  }
+  walk(root, '')
+  refuse(refused)
+  return { files, directories: directories.sort((a, b) => compareBytes(a.path, b.path)) }
+}
+
+/** A file of a directory as it was last read: content and stat belong together. */
+export type IndexEntry = FileEntry & { readonly stat: FileStat }
+export type Index = {
+  readonly entries: ReadonlyMap<string, IndexEntry>
+  readonly directories: readonly DirectoryEntry[]
+  readonly commit: Oid
+  /** When the reading of the files began. */
+  readonly readMs: number
+}
+
+/**
+ * A file changed in the same instant as it was read may have changed once more within one tick of the clock (git's racy
+ * entries). Where times have no fraction of a second, the tick is a FAT file system's two seconds.
+ */
+const racy = (stat: FileStat, readMs: number): boolean => stat.mtimeMs > readMs - (stat.mtimeMs % 1000 === 0 ? 2000 : 20)
+
+const same = (a: FileStat, b: FileStat): boolean => a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.mode === b.mode
+
+export type Changes = { readonly changed: readonly string[]; readonly removed: readonly string[]; readonly directoriesChanged: boolean; readonly scanned: Scanned }
+
+/** What may differ between a directory and its index: by stat, and too-young entries as well. */
+export const changesSince = (index: Index | undefined, scanned: Scanned): Changes => {
+  const changed: string[] = []
+  for (const [path, stat] of scanned.files) {
+    const known = index?.entries.get(path)
+    if (known === undefined || index === undefined || !same(known.stat, stat) || racy(stat, index.readMs)) changed.push(path)
+  }
+  const removed = index === undefined ? [] : [...index.entries.keys()].filter((path) => !scanned.files.has(path))
+  const before = index?.directories ?? []
+  const directoriesChanged = before.length !== scanned.directories.length || before.some((d, i) => d.path !== scanned.directories[i]?.path || d.mode !== scanned.directories[i]?.mode)
+  return { changed, removed, directoriesChanged, scanned }
+}
+
+const indexBody = (index: Index): string => {
+  const rows = Array.from(index.entries.values(), ({ path, size, sha256, mode, oid, stat }) =>
+    [oid, sha256, mode, size, stat.mtimeMs, stat.ctimeMs, stat.ino, JSON.stringify(path)].join(' '),
+  )
+  return [...rows, ...index.directories.map((d) => `d ${d.mode} ${JSON.stringify(d.path)}`)].join('\n')
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** The index is a cache: written whole, checked by its own hash, and thrown away when in doubt. */
+export const writeIndex = (fs: FsPort, path: string, index: Index): void => {
+  const body = indexBody(index)
+  replaceFile(fs, path, Buffer.from(`strata-index 1 ${index.commit} ${index.readMs} ${digest(body)}\n${body}`))
+}
+
+const indexRow = (row: string, entries: Map<string, IndexEntry>, directories: DirectoryEntry[]): void => {
+  const quote = row.indexOf('"')
+  const path = JSON.parse(row.slice(quote)) as string
+  const [oid = '', sha256 = '', mode, size, mtimeMs, ctimeMs, ino] = row.slice(0, quote).split(' ')
+  if (oid === 'd') {
+    directories.push({ path, mode: Number(sha256) })
+    return
+  }
+  const stat = { size: Number(size), mtimeMs: Number(mtimeMs), ctimeMs: Number(ctimeMs), ino: Number(ino), mode: Number(mode) }
+  // The checksum above has proven that these are the bytes we wrote.
+  entries.set(path, { path, size: stat.size, sha256, mode: stat.mode, oid: oid as Oid, stat })
+}
+
+/** The index of a snapshot's directory as of `commit`; undefined when there is none, it is of another commit, or damaged. */
+export const readIndex = (fs: FsPort, path: string, commit: Oid): Index | undefined => {
+  const text = readText(fs, path)
+  const end = text?.indexOf('\n') ?? -1
+  if (text === undefined || end < 0) return undefined
+  const [magic, version, of, readMs, sum] = text.slice(0, end).split(' ')
+  const body = text.slice(end + 1)
+  if (magic !== 'strata-index' || version !== '1' || of !== commit || sum !== digest(body)) return undefined
+  const entries = new Map<string, IndexEntry>()
+  const directories: DirectoryEntry[] = []
+  if (body !== '') for (const row of body.split('\n')) indexRow(row, entries, directories)
+  return { entries, directories, commit, readMs: Number(readMs) }
+}

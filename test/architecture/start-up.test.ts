@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** What `entry` loads before it runs: package names and built-ins, by static imports alone, each with the file that names it. */
+const loadedAtStart = async (entry: string): Promise<Map<string, string>> => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    write: false,
+    metafile: true,
+    treeShaking: false,
+    logLevel: 'silent',
+  })
+  const packages = new Map<string, string>()
+  const seen = new Set<string>()
+  const queue = [entry]
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    if (seen.has(file)) continue
+    seen.add(file)
+    for (const { path, kind, external } of metafile.inputs[file]?.imports ?? []) {
+      if (kind !== 'import-statement') continue
+      if (external) packages.set(path, file)
+      else queue.push(path)
+    }
+  }
+  return packages
+}
+
+// `semver/functions/compare.js` is small; the full entry, and range parsing, are not.
+const heavy = /^(zod|isomorphic-git|chokidar|nanoid|diff|uuid)(\/|$)|^semver($|\/(index|preload|ranges|classes\/range))/
+
+describe('the start-up path', () => {
+  // Until there is a command line there is nothing to look at; from then on a missing build is a failure.
+  test.runIf(existsSync(join(root, 'src/cli/main.ts')))('loads no heavy package before it needs one', async () => {
+    expect(existsSync(join(root, 'dist/cli.js')), 'dist/cli.js is missing: run `node build.mjs`').toBe(true)
+    const packages = await loadedAtStart('dist/cli.js')
+    const found = [...packages].filter(([name]) => heavy.test(name)).map(([name, file]) => `${name}, imported by ${file}`)
+    expect(found).toEqual([])
+  })
+
+  test('the reader of built files sees static imports through chunks, and leaves dynamic ones out', async () => {
+    const packages = await loadedAtStart('test/architecture/fixtures/entry.js')
+    expect([...packages.keys()].sort()).toEqual(['node:fs', 'semver/functions/compare.js', 'zod'])
+    expect([...packages.keys()].filter((name) => heavy.test(name))).toEqual(['zod'])
+  })
+})

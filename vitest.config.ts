@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string }
+
+export default defineConfig({
+  define: { STRATA_VERSION: JSON.stringify(version), STRATA_BUILD: JSON.stringify('test') },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // A value from the environment must not change what is tested.
+    unstubEnvs: true,
+    restoreMocks: true,
+    coverage: { provider: 'v8', include: ['src/**/*.ts', 'migrations/**/*.ts'], exclude: ['**/*.d.ts', 'src/internal.ts'] },
+  },
+})
