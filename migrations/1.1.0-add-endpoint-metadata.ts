@@ -30,13 +30,16 @@ const upEndpoint = (endpoint: unknown, warn: Warn): unknown => {
   return fromEntries([...entries(kept), ...fresh.filter(([key]) => !Object.hasOwn(kept, key))])
 }
 
-const downEndpoint = (endpoint: unknown): unknown => (isObject(endpoint) ? restoreLegacy(fromEntries(without(endpoint, ...METADATA)), METADATA) : endpoint)
+const downEndpoint = (endpoint: unknown): unknown =>
+  isObject(endpoint) ? restoreLegacy(fromEntries(without(endpoint, ...METADATA)), METADATA) : endpoint
 
 const mapEndpoints = (regions: object, map: (endpoint: unknown) => unknown): Loose =>
   fromEntries(
     entries(regions).map(([name, region]) => [
       name,
-      isObject(region) ? fromEntries(entries(region).map(([key, value]) => [key, key === 'endpoints' && isList(value) ? value.map(map) : value])) : region,
+      isObject(region)
+        ? fromEntries(entries(region).map(([key, value]) => [key, key === 'endpoints' && isList(value) ? value.map(map) : value]))
+        : region,
     ]),
   )
 
@@ -64,13 +67,22 @@ const SHORT_ID = /^[0-9a-f]{7}$/
 const resolve = (old: string, directory: Directory, warn: Warn): string => {
   const named = directory.byName.get(old)
   if (named?.[0] !== undefined) {
-    if (named.some((id) => id !== named[0])) warn('AMBIGUOUS_ENDPOINT', `several endpoints are called "${old}"; the first one in the configuration is taken`, 'Give them different names.')
+    if (named.some((id) => id !== named[0]))
+      warn(
+        'AMBIGUOUS_ENDPOINT',
+        `several endpoints are called "${old}"; the first one in the configuration is taken`,
+        'Give them different names.',
+      )
     return named[0]
   }
   if (directory.ids.has(old)) return old
   const tool = directory.byToolId.get(old)
   if (tool !== undefined) return tool
-  warn('ORPHANED_ENDPOINT', `"${old}" is no endpoint of the configuration; its history is kept`, 'Nothing to do: the endpoint was probably removed.')
+  warn(
+    'ORPHANED_ENDPOINT',
+    `"${old}" is no endpoint of the configuration; its history is kept`,
+    'Nothing to do: the endpoint was probably removed.',
+  )
   return SHORT_ID.test(old) ? old : shortId(old)
 }
 
@@ -94,7 +106,8 @@ const errorOf = (record: Loose, st: number | undefined): string | undefined => {
   return st === 1 ? 'timeout' : 'error'
 }
 
-const isNothing = (err: unknown): boolean => err === undefined || err === null || isText(err) || (isObject(err) && Object.keys(err).length === 0)
+const isNothing = (err: unknown): boolean =>
+  err === undefined || err === null || isText(err) || (isObject(err) && Object.keys(err).length === 0)
 
 /** A record of shape B or C: each member becomes its named counterpart where it stands. */
 const upNumbered = (record: Loose, directory: Directory, warn: Warn): Loose => {
@@ -109,9 +122,17 @@ const upNumbered = (record: Loose, directory: Directory, warn: Warn): Loose => {
     id: zero ? '' : resolve(String(record.id), directory, warn),
     st: st === 0 ? 'success' : 'failure',
   }
-  const room = makeRoom(record, { timestamp: () => false, endpoint_id: () => false, latency_ms: () => false, status: () => false, error: () => false }, warn)
+  const room = makeRoom(
+    record,
+    { timestamp: () => false, endpoint_id: () => false, latency_ms: () => false, status: () => false, error: () => false },
+    warn,
+  )
   const pairs = entries(room).flatMap(([key, value]): [string, unknown][] => {
-    if (key === 'err') return [...(isNothing(value) ? [] : [['legacy_err', value] as [string, unknown]]), ...(error === undefined ? [] : [['error', error] as [string, unknown]])]
+    if (key === 'err')
+      return [
+        ...(isNothing(value) ? [] : [['legacy_err', value] as [string, unknown]]),
+        ...(error === undefined ? [] : [['error', error] as [string, unknown]]),
+      ]
     return [[NAMES[key] ?? key, Object.hasOwn(values, key) ? values[key] : value]]
   })
   if (!Object.hasOwn(record, 'err') && error !== undefined) pairs.push(['error', error])
@@ -122,15 +143,22 @@ const upNumbered = (record: Loose, directory: Directory, warn: Warn): Loose => {
 const upPlain = (record: Loose, directory: Directory, warn: Warn): Loose => {
   const st = numberOf(record.st)
   const error = errorOf(record, st)
-  const plain = { timestamp: timestampOf(numberOf(record.ts) ?? 0, false), endpoint_id: resolve(String(record.id), directory, warn), latency_ms: record.ms, status: st === 0 ? 'success' : 'failure' }
+  const plain = {
+    timestamp: timestampOf(numberOf(record.ts) ?? 0, false),
+    endpoint_id: resolve(String(record.id), directory, warn),
+    latency_ms: record.ms,
+    status: st === 0 ? 'success' : 'failure',
+  }
   return error === undefined ? plain : { ...plain, error }
 }
 
 const PLAIN = 'ts,id,ms,st,err'
-const isPlain = (record: Loose): boolean => Object.keys(record).join() === PLAIN && record.err === null && !isZero(record) && [0, 1, 2].includes(numberOf(record.st) ?? -1)
+const isPlain = (record: Loose): boolean =>
+  Object.keys(record).join() === PLAIN && record.err === null && !isZero(record) && [0, 1, 2].includes(numberOf(record.st) ?? -1)
 
 const upRecord = (record: Loose, directory: Directory, warn: Warn): Loose => {
-  if (isText(record.timestamp) && isText(record.endpoint_id)) return { ...record, endpoint_id: resolve(record.endpoint_id, directory, warn) }
+  if (isText(record.timestamp) && isText(record.endpoint_id))
+    return { ...record, endpoint_id: resolve(record.endpoint_id, directory, warn) }
   return isPlain(record) ? upPlain(record, directory, warn) : upNumbered(record, directory, warn)
 }
 
@@ -154,7 +182,9 @@ export const m1_1 = migration(v1_0, v1_1, {
           return fromEntries([['header', lifted(STEP)], ...rest]) as never
         },
         rollback: (doc) => {
-          const rest = fromEntries(replaceMember(fromEntries(without(doc, 'header')), 'regions', (regions) => mapEndpoints(regions, downEndpoint)))
+          const rest = fromEntries(
+            replaceMember(fromEntries(without(doc, 'header')), 'regions', (regions) => mapEndpoints(regions, downEndpoint)),
+          )
           return restoreLegacy(rest, ['header']) as never
         },
       },
@@ -176,12 +206,15 @@ export const m1_1 = migration(v1_0, v1_1, {
   validate: {
     config: {
       doc: (doc) => {
-        for (const region of Object.values(doc.regions)) for (const e of region.endpoints ?? []) if (e.id !== shortId(e.address + e.type)) return 'an endpoint has an id that is not the short id of its address and type'
+        for (const region of Object.values(doc.regions))
+          for (const e of region.endpoints ?? [])
+            if (e.id !== shortId(e.address + e.type)) return 'an endpoint has an id that is not the short id of its address and type'
         return headerProblem(doc.header, STEP.version)
       },
     },
     daily: {
-      doc: (doc, ctx) => headerProblem(doc.header, STEP.version) ?? (ctx.path.includes(doc.date) ? undefined : 'the date is not that of the file name'),
+      doc: (doc, ctx) =>
+        headerProblem(doc.header, STEP.version) ?? (ctx.path.includes(doc.date) ? undefined : 'the date is not that of the file name'),
       record: (record) => {
         if (!ID.test(record.endpoint_id)) return 'endpoint_id is no short id'
         return record.status === 'success' || record.status === 'failure' || isText(record.status) ? undefined : 'status is missing'

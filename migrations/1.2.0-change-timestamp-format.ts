@@ -13,12 +13,25 @@ const isZero = (record: { endpoint_id: string }, epochMs: number): boolean => re
 
 /** `utcOffset` stands right after `date`, wherever that is. */
 const withOffset = (doc: object, offset: string | undefined): Record<string, unknown> =>
-  fromEntries(entries(doc).flatMap(([key, value]) => (key === 'date' && offset !== undefined ? [[key, value], ['utcOffset', offset]] : [[key, value]]) as [string, unknown][]))
+  fromEntries(
+    entries(doc).flatMap(
+      ([key, value]) =>
+        (key === 'date' && offset !== undefined
+          ? [
+              [key, value],
+              ['utcOffset', offset],
+            ]
+          : [[key, value]]) as [string, unknown][],
+    ),
+  )
 
 export const m1_2 = migration(v1_1, v1_2, {
   ...STEP,
   createdAt: '2026-11-23T00:00:00Z',
-  changes: ['timestamp becomes ts: Unix milliseconds, in first position', 'utcOffset keeps the local offset: once for the file where all records share it, else in each record'],
+  changes: [
+    'timestamp becomes ts: Unix milliseconds, in first position',
+    'utcOffset keeps the local offset: once for the file where all records share it, else in each record',
+  ],
   files: {
     daily: {
       record: {
@@ -39,7 +52,9 @@ export const m1_2 = migration(v1_1, v1_2, {
           record: (record, shared: Shared, ctx) => {
             const { epochMs, offset } = parseInstant(record.timestamp)
             const clash = 'ts' in record || 'utcOffset' in record
-            const { timestamp: _, ...rest } = clash ? (makeRoom(record, { ts: () => false, utcOffset: () => false }, ctx.warn) as typeof record) : record
+            const { timestamp: _, ...rest } = clash
+              ? (makeRoom(record, { ts: () => false, utcOffset: () => false }, ctx.warn) as typeof record)
+              : record
             return shared === null && !isZero(record, epochMs) ? { ts: epochMs, utcOffset: offset, ...rest } : { ts: epochMs, ...rest }
           },
         },

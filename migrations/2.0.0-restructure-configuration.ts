@@ -11,7 +11,13 @@ type Pair = [string, unknown]
 
 const NEW_MEMBERS = ['monitoring', 'retention', 'notifications', 'window', 'endpoints'] as const
 const WINDOW: Readonly<Record<string, string>> = { window_width: 'width', window_height: 'height', window_x: 'x', window_y: 'y' }
-const KNOWN_SETTINGS = ['test_interval_minutes', 'test_interval_seconds', 'data_retention_days', 'notifications_enabled', ...Object.keys(WINDOW)]
+const KNOWN_SETTINGS = [
+  'test_interval_minutes',
+  'test_interval_seconds',
+  'data_retention_days',
+  'notifications_enabled',
+  ...Object.keys(WINDOW),
+]
 const DEFAULT_SECONDS = 300
 
 const present = (pairs: readonly Pair[]): Pair[] => pairs.filter(([, value]) => value !== undefined)
@@ -28,14 +34,19 @@ const rename =
   (name: string, map: (value: unknown) => unknown = (value) => value) =>
   (value: unknown): Pair[] => [[name, map(value)]]
 
-const upThresholds = (value: unknown): unknown => (isObject(value) ? mapMembers(value, { latency_ms: rename('latencyMs'), availability_percent: rename('availabilityPercent') }) : value)
-const downThresholds = (value: unknown): unknown => (isObject(value) ? mapMembers(value, { latencyMs: rename('latency_ms'), availabilityPercent: rename('availability_percent') }) : value)
+const upThresholds = (value: unknown): unknown =>
+  isObject(value) ? mapMembers(value, { latency_ms: rename('latencyMs'), availability_percent: rename('availabilityPercent') }) : value
+const downThresholds = (value: unknown): unknown =>
+  isObject(value) ? mapMembers(value, { latencyMs: rename('latency_ms'), availabilityPercent: rename('availability_percent') }) : value
 
 type Warn = (code: string, message: string, hint?: string) => void
 
 const upRegion = (name: string, value: unknown, warn: Warn): Loose => {
   const region = makeRoom(isObject(value) ? value : {}, { name: () => false }, warn)
-  return fromEntries([['name', name], ...without(region, 'endpoints').map(([key, v]): Pair => [key, key === 'thresholds' ? upThresholds(v) : v])])
+  return fromEntries([
+    ['name', name],
+    ...without(region, 'endpoints').map(([key, v]): Pair => [key, key === 'thresholds' ? upThresholds(v) : v]),
+  ])
 }
 
 const ENDPOINT = ['id', 'name', 'region', 'type', 'address', 'timeout', 'enabled', 'description', 'tags']
@@ -100,7 +111,10 @@ const downRegions = (regions: readonly Loose[], endpoints: readonly Loose[]): Lo
     names.map((name): Pair => {
       const region = regions.find((r) => r.name === name)
       const own = endpoints.filter((e) => e.region === name).map(downEndpoint)
-      const rest = region === undefined ? [['thresholds', ZERO_THRESHOLDS] as Pair] : without(region, 'name').map(([key, value]): Pair => [key, key === 'thresholds' ? downThresholds(value) : value])
+      const rest =
+        region === undefined
+          ? [['thresholds', ZERO_THRESHOLDS] as Pair]
+          : without(region, 'name').map(([key, value]): Pair => [key, key === 'thresholds' ? downThresholds(value) : value])
       return [name, restoreLegacy(fromEntries([['endpoints', own], ...rest]), ['name'])]
     }),
   )
@@ -127,7 +141,11 @@ const down = (doc: Loose & { header: Header; regions: Loose[]; endpoints: Loose[
 export const m2_0 = migration(v1_2, v2_0, {
   ...STEP,
   createdAt: '2026-11-23T00:00:00Z',
-  changes: ['config.json is grouped into monitoring, retention, notifications and window', 'Regions and endpoints become lists; each endpoint names its region', 'The test interval is in seconds'],
+  changes: [
+    'config.json is grouped into monitoring, retention, notifications and window',
+    'Regions and endpoints become lists; each endpoint names its region',
+    'The test interval is in seconds',
+  ],
   files: {
     config: {
       file: {

@@ -10,7 +10,14 @@ const SPAN = { hourly: HOUR, daily: 24 * HOUR } as const
 type Period = keyof typeof SPAN
 
 type Result = { ts: number; endpoint_id: string; status: string; latency_ms?: number | null }
-type Group = { startTime: number; endpointId: string; tests: number; successes: number; latencies: number[]; texts: (number | { toString(): string })[] }
+type Group = {
+  startTime: number
+  endpointId: string
+  tests: number
+  successes: number
+  latencies: number[]
+  texts: (number | { toString(): string })[]
+}
 
 /** An emptied record belongs to no endpoint and no time. */
 const isEmptied = (r: Result, ts: number): boolean => r.endpoint_id === '' && ts === 0
@@ -76,7 +83,8 @@ const dayOf = (path: string): string => /(\d{4}-\d\d-\d\d)\.json$/.exec(path)?.[
 type Rows = { aggregates: readonly { testCount: number; successCount: number; failureCount: number; startTime: number; endTime: number }[] }
 
 const rowsProblem = (doc: Rows, span: number): string | undefined => {
-  if (doc.aggregates.some((a) => a.successCount + a.failureCount !== a.testCount)) return 'successes and failures of a row do not add up to its tests'
+  if (doc.aggregates.some((a) => a.successCount + a.failureCount !== a.testCount))
+    return 'successes and failures of a row do not add up to its tests'
   return doc.aggregates.some((a) => a.endTime - a.startTime !== span) ? 'a row does not span its period' : undefined
 }
 

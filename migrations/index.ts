@@ -8,7 +8,12 @@ import { v1_0 } from './schemas.ts'
 
 export { sampleFiles } from './sample.ts'
 
-type Where = { readonly platform: string; readonly home: string; readonly cwd: string; readonly env: Readonly<Record<string, string | undefined>> }
+type Where = {
+  readonly platform: string
+  readonly home: string
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
 
 /** v0.2 keeps its data in the user's configuration directory; v0.1 kept it beside the program. Users have both. */
 const locations = ({ platform, home, cwd, env }: Where): string[] => {

@@ -31,7 +31,9 @@ const config = {
 
 /** As Go's json.MarshalIndent writes it. */
 const encode = (value: unknown): Uint8Array =>
-  new TextEncoder().encode(JSON.stringify(value, null, 2).replace(/[<>&]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`))
+  new TextEncoder().encode(
+    JSON.stringify(value, null, 2).replace(/[<>&]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
 
 const OFFSET_HOURS = -5
 const STEP_MS = 5 * 60_000
@@ -43,7 +45,11 @@ type Moment = { readonly ms: number; readonly endpoint: (typeof ENDPOINTS)[numbe
 
 const moments = (startMs: number, random: Random): Moment[] =>
   Array.from({ length: DAY_MS / STEP_MS }, (_, i) => startMs + i * STEP_MS + Math.floor(random() * 4000)).flatMap((ms) =>
-    ENDPOINTS.slice(0, 2).map((_, i) => ({ ms: ms + i * 40, endpoint: ENDPOINTS[Math.floor(random() * ENDPOINTS.length)] ?? { name: '', type: '', address: '', timeout: 0 }, failed: random() < 0.02 })),
+    ENDPOINTS.slice(0, 2).map((_, i) => ({
+      ms: ms + i * 40,
+      endpoint: ENDPOINTS[Math.floor(random() * ENDPOINTS.length)] ?? { name: '', type: '', address: '', timeout: 0 },
+      failed: random() < 0.02,
+    })),
   )
 
 const local = (ms: number, random: Random): string => {
@@ -52,16 +58,32 @@ const local = (ms: number, random: Random): string => {
 }
 
 const shapeA = (m: Moment, random: Random): unknown => {
-  const record = { timestamp: local(m.ms, random), endpoint_id: `Default-${m.endpoint.name}`, latency_ms: m.failed ? 0 : latency(random), status: m.failed ? 'failure' : 'success' }
+  const record = {
+    timestamp: local(m.ms, random),
+    endpoint_id: `Default-${m.endpoint.name}`,
+    latency_ms: m.failed ? 0 : latency(random),
+    status: m.failed ? 'failure' : 'success',
+  }
   return m.failed ? { ...record, error: 'i/o timeout' } : record
 }
 
 const idOf = ({ endpoint }: Moment): string => shortId(endpoint.address + endpoint.type)
-const numbered = (m: Moment, ts: number, random: Random): unknown => ({ ts, id: idOf(m), ms: m.failed ? 0 : latency(random), st: m.failed ? 1 + Math.floor(random() * 2) : 0, err: null })
+const numbered = (m: Moment, ts: number, random: Random): unknown => ({
+  ts,
+  id: idOf(m),
+  ms: m.failed ? 0 : latency(random),
+  st: m.failed ? 1 + Math.floor(random() * 2) : 0,
+  err: null,
+})
 const shapeB = (m: Moment, random: Random): unknown => numbered(m, Math.floor(m.ms / 1000), random)
 const shapeC = (m: Moment, random: Random): unknown => numbered(m, m.ms, random)
 const emptied = (): unknown => ({ ts: 0, id: '', ms: 0, st: 0, err: null })
-const orphan = (m: Moment): unknown => ({ timestamp: new Date(m.ms).toISOString().replace('Z', '-05:00'), endpoint_id: 'Default-Old Router', latency_ms: 12, status: 'success' })
+const orphan = (m: Moment): unknown => ({
+  timestamp: new Date(m.ms).toISOString().replace('Z', '-05:00'),
+  endpoint_id: 'Default-Old Router',
+  latency_ms: 12,
+  status: 'success',
+})
 
 /** The first third is shape A, then B, then C; single days mix them the way upgrades of the application did. */
 const day = (index: number, days: number, startMs: number, random: Random): unknown[] => {

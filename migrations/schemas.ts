@@ -53,16 +53,30 @@ export const header = z.looseObject({
   migrations: z.array(z.looseObject({ version: z.string(), description: z.string() })),
 })
 
-const endpoint1 = z.looseObject({ name: z.string(), type: z.string(), address: z.string(), id: z.string(), enabled: z.boolean(), description: z.string(), tags: z.array(z.unknown()) })
+const endpoint1 = z.looseObject({
+  name: z.string(),
+  type: z.string(),
+  address: z.string(),
+  id: z.string(),
+  enabled: z.boolean(),
+  description: z.string(),
+  tags: z.array(z.unknown()),
+})
 const region1 = z.looseObject({ endpoints: z.array(endpoint1).nullable().optional(), thresholds: thresholds.optional() })
 const config1 = file('config.json', z.looseObject({ header, regions: z.record(z.string(), region1), settings: settings.optional() }), {
   counts: (doc: Regions) => regionsOf(doc.regions),
 })
 
 const measured = { endpoint_id: z.string(), latency_ms: z.number().nullable().optional(), status: z.string(), error: z.string().optional() }
-const daily1 = records(DAILY, 'results', z.looseObject({ header, date: z.string() }), z.looseObject({ timestamp: z.string().refine(isInstant, 'is no RFC 3339 date and time'), ...measured }), {
-  damaged: 'quarantine',
-})
+const daily1 = records(
+  DAILY,
+  'results',
+  z.looseObject({ header, date: z.string() }),
+  z.looseObject({ timestamp: z.string().refine(isInstant, 'is no RFC 3339 date and time'), ...measured }),
+  {
+    damaged: 'quarantine',
+  },
+)
 
 const daily2 = records(
   DAILY,
@@ -90,8 +104,15 @@ const config2 = file(
     monitoring: z.looseObject({ intervalSeconds: z.number() }),
     retention: z.looseObject({ days: z.number().optional() }),
     notifications: z.looseObject({ enabled: z.boolean().optional() }),
-    window: z.looseObject({ width: z.number().optional(), height: z.number().optional(), x: z.number().optional(), y: z.number().optional() }).optional(),
-    regions: z.array(z.looseObject({ name: z.string(), thresholds: z.looseObject({ latencyMs: z.number().optional(), availabilityPercent: z.number().optional() }).optional() })),
+    window: z
+      .looseObject({ width: z.number().optional(), height: z.number().optional(), x: z.number().optional(), y: z.number().optional() })
+      .optional(),
+    regions: z.array(
+      z.looseObject({
+        name: z.string(),
+        thresholds: z.looseObject({ latencyMs: z.number().optional(), availabilityPercent: z.number().optional() }).optional(),
+      }),
+    ),
     endpoints: z.array(flatEndpoint),
     settings: z.looseObject({}).optional(),
   }),
@@ -115,9 +136,13 @@ const aggregate = z.looseObject({
   availabilityPercent: z.number(),
 })
 const aggregates = (period: 'hourly' | 'daily') =>
-  file(`aggregated/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]-${period}.json`, z.looseObject({ header, date: z.string(), period: z.literal(period), aggregates: z.array(aggregate) }), {
-    damaged: 'quarantine',
-  })
+  file(
+    `aggregated/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]-${period}.json`,
+    z.looseObject({ header, date: z.string(), period: z.literal(period), aggregates: z.array(aggregate) }),
+    {
+      damaged: 'quarantine',
+    },
+  )
 
 export const v1_0 = schema('1.0.0', { config: config0, daily: daily0 })
 export const v1_1 = schema('1.1.0', { config: config1, daily: daily1 })

@@ -27,10 +27,12 @@ export const isqrt = (n: bigint): bigint => {
 }
 
 /** numerator / denominator, rounded half up to three decimals. */
-export const rounded = (numerator: bigint, denominator: bigint): number => Number(floorDiv(numerator * 2000n + denominator, denominator * 2n)) / 1000
+export const rounded = (numerator: bigint, denominator: bigint): number =>
+  Number(floorDiv(numerator * 2000n + denominator, denominator * 2n)) / 1000
 
 /** The square root of numerator / denominator, rounded half up to three decimals: ⌊x + ½⌋ is ⌊(⌊2x⌋ + 1) / 2⌋. */
-const roundedRoot = (numerator: bigint, denominator: bigint): number => Number((isqrt((numerator * 4_000_000n) / denominator) + 1n) / 2n) / 1000
+const roundedRoot = (numerator: bigint, denominator: bigint): number =>
+  Number((isqrt((numerator * 4_000_000n) / denominator) + 1n) / 2n) / 1000
 
 /** Whole numbers whose sums of squares stay exact in a double need no big integers. */
 const SAFE_VALUE = 1_000_000

@@ -33,14 +33,17 @@ export const openApp = (flags: Parsed['flags'], builtIn: string): Promise<App> =
     log: logger(flags.quiet === true),
   })
 
-export const loadSummary = async ({ flags }: Parsed, builtIn: string): Promise<ChainSummary> => summaryOf((await openApp(flags, builtIn)).dataset)
+export const loadSummary = async ({ flags }: Parsed, builtIn: string): Promise<ChainSummary> =>
+  summaryOf((await openApp(flags, builtIn)).dataset)
 
 const init = async (run: Run): Promise<number> => {
   const from = text(run.parsed.flags.from)
   const status = await run.app.init(from === undefined ? {} : { from: resolve(from) }).catch((error: unknown) => choose(run, error))
   const fresh = status.files > 0 && from === undefined && status.state === 'up-to-date'
   print(run, status, [
-    fresh ? `New store at ${run.root}, at version ${status.currentVersion}` : `Captured ${plural(status.files, 'file')}, ${size(status.bytes)}, as version ${status.currentVersion}`,
+    fresh
+      ? `New store at ${run.root}, at version ${status.currentVersion}`
+      : `Captured ${plural(status.files, 'file')}, ${size(status.bytes)}, as version ${status.currentVersion}`,
     `  active   ${status.directory}`,
     ...findingsText(status.findings),
     status.needed ? `Next: strata plan, then strata migrate (to ${status.targetVersion})` : 'Next: strata status',
@@ -72,25 +75,48 @@ const adopt = async (run: Run): Promise<number> => {
   const stop = showProgress(run.app, run.parsed)
   const adopted = await run.app.adopt().finally(stop)
   const status = await run.app.checkMigrationsNeeded()
-  print(run, { ...adopted, status }, adopted.jobId === null ? ['The original directory holds nothing new.'] : [`Took over ${plural(adopted.files.length, 'file')} from the original directory (${adopted.jobId})`, ...adopted.files.slice(0, 20).map((f) => `  ${printable(f)}`), `  active   ${status.directory}`])
+  print(
+    run,
+    { ...adopted, status },
+    adopted.jobId === null
+      ? ['The original directory holds nothing new.']
+      : [
+          `Took over ${plural(adopted.files.length, 'file')} from the original directory (${adopted.jobId})`,
+          ...adopted.files.slice(0, 20).map((f) => `  ${printable(f)}`),
+          `  active   ${status.directory}`,
+        ],
+  )
   return 0
 }
 
 const planText = (plan: Plan): string[] => {
   if (plan.kind === 'none') return [`Nothing to do: ${plan.from.schemaVersion} is the newest version.`]
   if (plan.kind === 'redo') return [`Switch back to ${plan.target.id} (${plan.target.schemaVersion}): the earlier result is still right.`]
-  if (plan.kind === 'mend') return [`Take ${plural(plan.files.length, 'file')} of an older version through the chain alone:`, ...plan.files.slice(0, 20).map((f) => `  ${printable(f)}`)]
+  if (plan.kind === 'mend')
+    return [
+      `Take ${plural(plan.files.length, 'file')} of an older version through the chain alone:`,
+      ...plan.files.slice(0, 20).map((f) => `  ${printable(f)}`),
+    ]
   return [
     `${plan.from.schemaVersion} to ${plan.steps.at(-1)?.version ?? ''}: ${plural(plan.steps.length, 'step')} over ${plural(plan.from.files, 'file')}, ${size(plan.from.bytes)}`,
-    ...plan.steps.flatMap((s) => [`  ${paint('bold', s.version)}  ${s.description}${s.reversible ? '' : ' (cannot carry new data back)'}`, ...s.changes.map((c) => `         - ${c}`)]),
+    ...plan.steps.flatMap((s) => [
+      `  ${paint('bold', s.version)}  ${s.description}${s.reversible ? '' : ' (cannot carry new data back)'}`,
+      ...s.changes.map((c) => `         - ${c}`),
+    ]),
   ]
 }
 
 const showPlan = async (run: Run): Promise<number> => {
   const found = await run.app.plan(text(run.parsed.flags.to))
   const extra = [
-    ...(found.edited.length === 0 ? [] : [`  first, ${plural(found.edited.length, 'file')} written since the last checkpoint ${found.edited.length === 1 ? 'is' : 'are'} committed`]),
-    ...(found.original.length === 0 ? [] : [`  the original directory has ${plural(found.original.length, 'file')} written by an old build: strata adopt`]),
+    ...(found.edited.length === 0
+      ? []
+      : [
+          `  first, ${plural(found.edited.length, 'file')} written since the last checkpoint ${found.edited.length === 1 ? 'is' : 'are'} committed`,
+        ]),
+    ...(found.original.length === 0
+      ? []
+      : [`  the original directory has ${plural(found.original.length, 'file')} written by an old build: strata adopt`]),
   ]
   print(run, found, [...planText(found.plan), ...extra])
   return found.plan.kind === 'none' ? 0 : 2
@@ -115,12 +141,25 @@ const migrate = async (run: Run): Promise<number> => {
     })
   const status = await run.app.checkMigrationsNeeded()
   if (job.status === 'failed') {
-    print(run, { job, status }, [`${paint('red', 'failed')}: ${printable(job.error)}`, `  still active   ${status.directory} (${status.currentVersion})`, 'Nothing was switched. Mend the cause, then run: strata migrate'])
+    print(run, { job, status }, [
+      `${paint('red', 'failed')}: ${printable(job.error)}`,
+      `  still active   ${status.directory} (${status.currentVersion})`,
+      'Nothing was switched. Mend the cause, then run: strata migrate',
+    ])
     return 1
   }
   print(run, { job, status }, [
-    job.id === '' ? `At ${status.currentVersion}${job.fromVersion === status.currentVersion ? '' : ''}: ${status.directory}` : `Migrated ${job.fromVersion} to ${job.toVersion}: ${plural(job.totalFiles, 'file')} (${job.id})`,
-    ...(job.id === '' ? [] : [`  active   ${status.directory}`, `  backup   ${job.backupPath}`, ...findingsText(status.findings), 'Next: strata diff @- @, strata verify, strata rollback']),
+    job.id === ''
+      ? `At ${status.currentVersion}${job.fromVersion === status.currentVersion ? '' : ''}: ${status.directory}`
+      : `Migrated ${job.fromVersion} to ${job.toVersion}: ${plural(job.totalFiles, 'file')} (${job.id})`,
+    ...(job.id === ''
+      ? []
+      : [
+          `  active   ${status.directory}`,
+          `  backup   ${job.backupPath}`,
+          ...findingsText(status.findings),
+          'Next: strata diff @- @, strata verify, strata rollback',
+        ]),
   ])
   return 0
 }
@@ -131,7 +170,14 @@ const switched = async (run: Run, kind: 'rollback' | 'redo'): Promise<number> =>
   if (flags['dry-run'] === true) {
     const p = await run.app.preview(kind, args[0])
     const files = p.written.length + p.pending.length
-    print(run, p, [`Would switch from ${p.from.id} to ${p.to.id}`, files === 0 ? '  nothing has been written since' : `  ${plural(files, 'file')} written since: needs --exact, which keeps them in the history`, ...p.written.slice(0, 20).map(differenceText), ...p.pending.slice(0, 20).map((f) => `  written        ${printable(f)}`)])
+    print(run, p, [
+      `Would switch from ${p.from.id} to ${p.to.id}`,
+      files === 0
+        ? '  nothing has been written since'
+        : `  ${plural(files, 'file')} written since: needs --exact, which keeps them in the history`,
+      ...p.written.slice(0, 20).map(differenceText),
+      ...p.pending.slice(0, 20).map((f) => `  written        ${printable(f)}`),
+    ])
     return 0
   }
   const done = await (kind === 'rollback' ? run.app.rollbackMigration(args[0] ?? '', { exact }) : run.app.redo({ exact }))
@@ -145,7 +191,8 @@ const switched = async (run: Run, kind: 'rollback' | 'redo'): Promise<number> =>
   return 0
 }
 
-const differenceText = ({ path, change }: Difference): string => `  ${paint(change === 'removed' ? 'red' : change === 'added' ? 'green' : 'yellow', change.padEnd(8))} ${printable(path)}`
+const differenceText = ({ path, change }: Difference): string =>
+  `  ${paint(change === 'removed' ? 'red' : change === 'added' ? 'green' : 'yellow', change.padEnd(8))} ${printable(path)}`
 
 const history = async (run: Run): Promise<number> => {
   const { args, flags } = run.parsed
@@ -158,7 +205,11 @@ const history = async (run: Run): Promise<number> => {
   const job = text(flags.job)
   const found = await run.app.history(job)
   const detail = job !== undefined || flags.all === true
-  print(run, found, found.reverse().flatMap((e) => eventText(e, detail)))
+  print(
+    run,
+    found,
+    found.reverse().flatMap((e) => eventText(e, detail)),
+  )
   return 0
 }
 
@@ -192,8 +243,16 @@ const show = async (run: Run): Promise<number> => {
 }
 
 const patch = async (run: Run, a: string, b: string, file: Difference): Promise<string> => {
-  const read = async (name: string, absent: boolean): Promise<string> => (absent ? '' : Buffer.from(await run.app.readFile(name, file.path)).toString('utf8'))
-  const made = createTwoFilesPatch(`a/${file.path}`, `b/${file.path}`, await read(a, file.change === 'added'), await read(b, file.change === 'removed'), a, b)
+  const read = async (name: string, absent: boolean): Promise<string> =>
+    absent ? '' : Buffer.from(await run.app.readFile(name, file.path)).toString('utf8')
+  const made = createTwoFilesPatch(
+    `a/${file.path}`,
+    `b/${file.path}`,
+    await read(a, file.change === 'added'),
+    await read(b, file.change === 'removed'),
+    a,
+    b,
+  )
   return made
     .split('\n')
     .map((line) => (line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line))
@@ -205,21 +264,38 @@ const diff = async (run: Run): Promise<number> => {
   const found = await run.app.diff(a, b, path?.replace(/\/$/, ''))
   const only = found.files.length === 1 && path === found.files[0]?.path ? found.files[0] : undefined
   const count = (change: Difference['change']): number => found.files.filter((f) => f.change === change).length
-  print(run, found, only === undefined ? [`${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`, ...found.files.map(differenceText)] : [await patch(run, found.before.id, found.after.id, only)])
+  print(
+    run,
+    found,
+    only === undefined
+      ? [
+          `${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`,
+          ...found.files.map(differenceText),
+        ]
+      : [await patch(run, found.before.id, found.after.id, only)],
+  )
   return run.parsed.flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
 }
 
 const verify = async (run: Run): Promise<number> => {
   const report = await run.app.validateDataIntegrity()
   const verdict = report.valid ? paint('green', 'valid') : paint('red', 'damaged')
-  print(run, report, [`${verdict}: ${plural(report.filesChecked, 'file and object', )} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace('file and objects', 'files and objects'), ...findingsText(report.issues)])
+  print(run, report, [
+    `${verdict}: ${plural(report.filesChecked, 'file and object')} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace(
+      'file and objects',
+      'files and objects',
+    ),
+    ...findingsText(report.issues),
+  ])
   return report.issues.length > 0 ? 2 : 0
 }
 
 const checkpoint = async (run: Run): Promise<number> => {
   const done = await run.app.checkpoint(text(run.parsed.flags.message))
   print(run, { snapshot: done.snapshot.id, commit: done.snapshot.commit, changed: done.changed }, [
-    done.changed.length === 0 ? `Nothing has changed since the last checkpoint of ${done.snapshot.id}.` : `Committed ${plural(done.changed.length, 'file')} of ${done.snapshot.id} (${done.snapshot.commit.slice(0, 10)})`,
+    done.changed.length === 0
+      ? `Nothing has changed since the last checkpoint of ${done.snapshot.id}.`
+      : `Committed ${plural(done.changed.length, 'file')} of ${done.snapshot.id} (${done.snapshot.commit.slice(0, 10)})`,
     ...done.changed.slice(0, 20).map((f) => `  ${printable(f)}`),
     ...findingsText(done.snapshot.findings),
   ])
@@ -248,4 +324,3 @@ export const runCommand = async (name: string, parsed: Parsed, builtIn: string):
   if (verb === undefined) throw new StrataError('BAD_ARGUMENT', `there is no command ${name}`)
   return verb(run)
 }
-

@@ -49,4 +49,5 @@ export const eventText = (e: HistoryEvent, detail: boolean): string[] => {
 
 type FileVersion = { at: string; oid: string; blob: string | null; change: string; subject: string }
 
-export const fileVersionText = (v: FileVersion): string => `${paint('dim', v.at.replace('T', ' ').slice(0, 19))}  ${v.change.padEnd(8)} ${(v.blob ?? '-').slice(0, 10)}  ${printable(v.subject)} ${paint('dim', v.oid.slice(0, 10))}`
+export const fileVersionText = (v: FileVersion): string =>
+  `${paint('dim', v.at.replace('T', ' ').slice(0, 19))}  ${v.change.padEnd(8)} ${(v.blob ?? '-').slice(0, 10)}  ${printable(v.subject)} ${paint('dim', v.oid.slice(0, 10))}`

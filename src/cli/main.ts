@@ -76,5 +76,6 @@ const main = async (): Promise<void> => {
   }
 }
 
-if (Number(process.versions.node.split('.')[0]) < 20) fail(new StrataError('BAD_ARGUMENT', `Strata needs Node 20.19 or newer, this is ${process.versions.node}`), false)
+if (Number(process.versions.node.split('.')[0]) < 20)
+  fail(new StrataError('BAD_ARGUMENT', `Strata needs Node 20.19 or newer, this is ${process.versions.node}`), false)
 else await main()

@@ -10,7 +10,8 @@ export const err = (text: string): void => {
 
 const colours = { red: 31, green: 32, yellow: 33, cyan: 36, bold: 1, dim: 2 } as const
 
-const wantsColour = (stream: NodeJS.WriteStream): boolean => stream.isTTY && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb'
+const wantsColour = (stream: NodeJS.WriteStream): boolean =>
+  stream.isTTY && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb'
 
 /** Text in a colour, on a terminal that wants it. */
 export const paint = (colour: keyof typeof colours, text: string, stream: NodeJS.WriteStream = process.stdout): string =>

@@ -16,7 +16,8 @@ const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
-    for (let j = 1; j <= b.length; j++) next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
     row = next
   }
   return row[b.length] ?? 0
@@ -32,14 +33,22 @@ const forNode = (options: Readonly<Record<string, Option>>) =>
 
 /** The command is the first argument that is neither an option nor an option's value. */
 const findCommand = (argv: readonly string[]): string | undefined => {
-  const { positionals } = parseArgs({ args: [...argv], options: forNode(Object.assign({}, GLOBAL, ...COMMANDS.map((c) => c.options))), allowPositionals: true, strict: false })
+  const { positionals } = parseArgs({
+    args: [...argv],
+    options: forNode(Object.assign({}, GLOBAL, ...COMMANDS.map((c) => c.options))),
+    allowPositionals: true,
+    strict: false,
+  })
   return positionals[0]
 }
 
-const parseStrictly = (argv: readonly string[], options: Readonly<Record<string, Option>>): { positionals: string[]; values: Record<string, string | boolean | undefined> } => {
+const parseStrictly = (
+  argv: readonly string[],
+  options: Readonly<Record<string, Option>>,
+): { positionals: string[]; values: Record<string, string | boolean | undefined> } => {
   try {
     const { positionals, values } = parseArgs({ args: [...argv], options: forNode(options), allowPositionals: true })
-    return { positionals, values: { ...values } as Record<string, string | boolean | undefined> }
+    return { positionals, values: { ...values } }
   } catch (error) {
     throw usage((error instanceof Error ? error.message : String(error)).split('. ')[0] ?? '', 'See: strata COMMAND --help')
   }
@@ -53,14 +62,19 @@ export const parseCommandLine = (argv: readonly string[]): Parsed => {
   const { positionals, values } = parseStrictly(argv, { ...GLOBAL, ...command?.options })
   const args = positionals.slice(1)
   if (command !== undefined && values.help !== true) {
-    if (args.length > command.most) throw usage(`${command.name}: unexpected argument ${args[command.most] ?? ''}`, `Usage: strata ${command.name} ${command.args}`)
-    if (args.length < (command.least ?? 0)) throw usage(`${command.name} needs ${command.args}`, `For example: ${command.examples[0] ?? ''}`)
+    if (args.length > command.most)
+      throw usage(`${command.name}: unexpected argument ${args[command.most] ?? ''}`, `Usage: strata ${command.name} ${command.args}`)
+    if (args.length < (command.least ?? 0))
+      throw usage(`${command.name} needs ${command.args}`, `For example: ${command.examples[0] ?? ''}`)
   }
   return { command, args, flags: values }
 }
 
 const lines = (options: Readonly<Record<string, Option>>): string[] =>
-  Object.entries(options).map(([name, o]) => `  ${`${o.short === undefined ? '' : `-${o.short}, `}--${name}${o.value === undefined ? '' : ` ${o.value}`}`.padEnd(24)} ${o.help}`)
+  Object.entries(options).map(
+    ([name, o]) =>
+      `  ${`${o.short === undefined ? '' : `-${o.short}, `}--${name}${o.value === undefined ? '' : ` ${o.value}`}`.padEnd(24)} ${o.help}`,
+  )
 
 export const generalHelp = (): string =>
   [
@@ -77,4 +91,13 @@ export const generalHelp = (): string =>
   ].join('\n')
 
 export const commandHelp = (c: CommandSpec): string =>
-  [`strata ${c.name}: ${c.summary}`, '', `Usage: strata ${c.name} ${c.args}`, '', ...lines({ ...c.options, ...GLOBAL }), '', 'Examples:', ...c.examples.map((e) => `  ${e}`)].join('\n')
+  [
+    `strata ${c.name}: ${c.summary}`,
+    '',
+    `Usage: strata ${c.name} ${c.args}`,
+    '',
+    ...lines({ ...c.options, ...GLOBAL }),
+    '',
+    'Examples:',
+    ...c.examples.map((e) => `  ${e}`),
+  ].join('\n')

@@ -17,7 +17,10 @@ export const logger =
     if (quiet && entry.level !== 'error') return
     clear()
     const where = [entry.step, entry.file].filter((part) => part !== null && part !== '').join(' ')
-    const mark = entry.level === 'info' ? paint('dim', 'info', process.stderr) : paint(entry.level === 'error' ? 'red' : 'yellow', entry.level, process.stderr)
+    const mark =
+      entry.level === 'info'
+        ? paint('dim', 'info', process.stderr)
+        : paint(entry.level === 'error' ? 'red' : 'yellow', entry.level, process.stderr)
     err(`${mark} ${where === '' ? '' : `${printable(where)}: `}${printable(entry.message)}`)
   }
 

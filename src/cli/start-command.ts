@@ -7,7 +7,8 @@ import { showProgress } from './progress.ts'
 import { findingsText } from './status-text.ts'
 
 /** How commands are to be typed by whoever reads this: through npx in a checkout, plainly where strata is installed. */
-const hint = (root: string, command: string): string => `  ${process.env.npm_lifecycle_event === undefined ? 'strata' : 'npx strata'}${root === resolve('store') ? '' : ` --store ${printable(root)}`} ${command}`
+const hint = (root: string, command: string): string =>
+  `  ${process.env.npm_lifecycle_event === undefined ? 'strata' : 'npx strata'}${root === resolve('store') ? '' : ` --store ${printable(root)}`} ${command}`
 
 const summary = async (app: App, started: Started, root: string): Promise<string[]> => {
   const report = await app.validateDataIntegrity()
@@ -18,7 +19,11 @@ const summary = async (app: App, started: Started, root: string): Promise<string
     `${report.valid ? paint('green', 'verified') : paint('red', 'damaged')}: ${report.filesChecked} files and objects read and compared, ${plural(report.errorsFound, 'error')}`,
     `active   ${started.directory}`,
     `version  ${started.schemaVersion}, ${plural(status.files, 'file')}, ${size(status.bytes)}`,
-    ...(started.jobId === null ? [] : [`changed  ${count('changed')} files rewritten, ${count('added')} created, ${count('removed')} removed; the data before is kept (${started.jobId})`]),
+    ...(started.jobId === null
+      ? []
+      : [
+          `changed  ${count('changed')} files rewritten, ${count('added')} created, ${count('removed')} removed; the data before is kept (${started.jobId})`,
+        ]),
     ...findingsText(report.issues),
     '',
     'Next:',
@@ -37,9 +42,17 @@ export const startCommand = async (app: App, parsed: Parsed, root: string): Prom
   const started = await app.start({ migrate: true, ...(from === undefined ? {} : { from }) }).finally(stop)
   const status = await app.checkMigrationsNeeded()
   if (parsed.flags.json === true) out(JSON.stringify({ ...started, status }, null, 2))
-  else if (started.error !== null) out(`${paint('red', 'not upgraded')}: ${printable(started.error.message)}\nactive   ${started.directory} (${started.schemaVersion})`)
+  else if (started.error !== null)
+    out(`${paint('red', 'not upgraded')}: ${printable(started.error.message)}\nactive   ${started.directory} (${started.schemaVersion})`)
   else if (existed && !started.migrated && started.recovered.length === 0)
-    out([status.state === 'held' ? `on hold at ${started.schemaVersion} (${status.holdReason ?? ''}): ${started.directory}` : `up to date at ${started.schemaVersion}: ${started.directory}`, ...findingsText(started.findings)].join('\n'))
+    out(
+      [
+        status.state === 'held'
+          ? `on hold at ${started.schemaVersion} (${status.holdReason ?? ''}): ${started.directory}`
+          : `up to date at ${started.schemaVersion}: ${started.directory}`,
+        ...findingsText(started.findings),
+      ].join('\n'),
+    )
   else out((await summary(app, started, root)).join('\n'))
   return started.error === null ? 0 : 1
 }

@@ -4,7 +4,13 @@ import { paint, plural, size } from './output.ts'
 
 /** One finding: where, what, how often, and what to do. */
 export const findingText = (f: Issue): string => {
-  const at = [f.file === null ? '' : printable(f.file), f.line === null ? '' : `line ${f.line}${f.column === null ? '' : `, column ${f.column}`}`, f.record === null || f.line !== null ? '' : `record ${f.record}`].filter((part) => part !== '').join(', ')
+  const at = [
+    f.file === null ? '' : printable(f.file),
+    f.line === null ? '' : `line ${f.line}${f.column === null ? '' : `, column ${f.column}`}`,
+    f.record === null || f.line !== null ? '' : `record ${f.record}`,
+  ]
+    .filter((part) => part !== '')
+    .join(', ')
   const mark = paint(f.severity === 'error' ? 'red' : 'yellow', f.severity)
   const times = f.count > 1 ? ` (${f.count} times)` : ''
   return `  ${mark} ${f.code}${at === '' ? '' : ` ${at}`}: ${printable(f.message)}${times}${f.hint === '' ? '' : `\n          ${paint('dim', printable(f.hint))}`}`

@@ -16,7 +16,7 @@ type Known<T> = T extends readonly (infer U)[]
       : { [K in keyof T as string extends K ? never : K]: Known<T[K]> }
     : T
 
-export type Doc<K> = K extends Kind<infer D, z.ZodType> ? Known<z.output<D>> : never
+export type Doc<K> = K extends Kind<infer D> ? Known<z.output<D>> : never
 export type Rec<K> = K extends { record: infer R extends z.ZodType } ? Known<z.output<R>> : never
 
 /** What a function of a step may use besides its input. Everything read here is part of what its result depends on. */
@@ -55,12 +55,16 @@ export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonl
 type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false
 /** New files made from each file of another kind, one source file at a time. */
 type Derive<T extends Kinds, B> = {
-  derive: { [N in keyof T & string]: { from: N; each(source: FileView<T[N]>, ctx: Ctx<T>): Iterable<readonly [path: string, doc: Doc<B>]> } }[keyof T & string]
+  derive: {
+    [N in keyof T & string]: { from: N; each(source: FileView<T[N]>, ctx: Ctx<T>): Iterable<readonly [path: string, doc: Doc<B>]> }
+  }[keyof T & string]
 }
 
 // `any` is the scan sum: each step annotates its own; unknown would not accept an annotated parameter.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-type Step<A extends Kind, B extends Kind, F extends Kinds, T extends Kinds> = A extends { record: z.ZodType } ? RecordStep<A, B, F, T, any> : FileStep<A, B, F, T>
+ 
+type Step<A extends Kind, B extends Kind, F extends Kinds, T extends Kinds> = A extends { record: z.ZodType }
+  ? RecordStep<A, B, F, T, any>
+  : FileStep<A, B, F, T>
 
 type Steps<F extends Kinds, T extends Kinds> = {
   [N in keyof F | keyof T as N extends keyof F & keyof T ? (Same<F[N], T[N]> extends true ? never : N) : N]: N extends keyof F
@@ -123,7 +127,10 @@ export type AnyFilePass = (doc: unknown, ctx: AnyCtx) => unknown
 export type AnyFileStep = {
   file?: { migrate: AnyFilePass; rollback?: AnyFilePass }
   record?: { migrate: AnyPass; rollback?: AnyPass }
-  derive?: { from: string; each(source: { path: string; doc: unknown; records: readonly unknown[] }, ctx: AnyCtx): Iterable<readonly [string, unknown]> }
+  derive?: {
+    from: string
+    each(source: { path: string; doc: unknown; records: readonly unknown[] }, ctx: AnyCtx): Iterable<readonly [string, unknown]>
+  }
   drop?: string
 }
 export type AnyMigration = {
@@ -175,22 +182,33 @@ const checkFiles = (m: AnyMigration): void => {
   for (const name of new Set([...Object.keys(m.from.kinds), ...Object.keys(m.to.kinds)])) {
     const changed = m.from.kinds[name] !== m.to.kinds[name]
     const step = m.files[name]
-    if (changed && step === undefined) throw bad(`${m.to.version} changes the kind ${name} but has no step for it`, `Add files.${name} to the migration.`)
+    if (changed && step === undefined)
+      throw bad(`${m.to.version} changes the kind ${name} but has no step for it`, `Add files.${name} to the migration.`)
     if (!changed && step !== undefined)
-      throw bad(`${m.to.version} has a step for the kind ${name}, which it does not change`, `Give ${name} a new kind in the schema, or remove files.${name}.`)
+      throw bad(
+        `${m.to.version} has a step for the kind ${name}, which it does not change`,
+        `Give ${name} a new kind in the schema, or remove files.${name}.`,
+      )
   }
   for (const name of Object.keys(m.files))
-    if (!(name in m.from.kinds) && !(name in m.to.kinds)) throw bad(`${m.to.version} has a step for ${name}, which is no kind of either schema`, 'Check the name.')
+    if (!(name in m.from.kinds) && !(name in m.to.kinds))
+      throw bad(`${m.to.version} has a step for ${name}, which is no kind of either schema`, 'Check the name.')
 }
 
 /** Checks at run time what the types check in TypeScript. Throws BAD_CHAIN. */
 export const checkChain = (c: AnyChain): void => {
   const versions = c.schemas.map((s) => s.version)
-  for (const version of versions) if (valid(version) === null) throw bad(`${version} is not a semantic version`, 'Write it like 1.2.0 or 2.0.0-beta.1.')
+  for (const version of versions)
+    if (valid(version) === null) throw bad(`${version} is not a semantic version`, 'Write it like 1.2.0 or 2.0.0-beta.1.')
   c.migrations.forEach((m, i) => {
     const before = c.schemas[i]
-    if (m.from !== before) throw bad(`the migration to ${m.to.version} starts at ${m.from.version}, but the chain is at ${before?.version ?? 'nothing'}`, 'Add the missing step, or put them in order.')
-    if (versions.indexOf(m.to.version) !== i + 1) throw bad(`version ${m.to.version} is in the chain twice`, 'Give the second one its own version.')
+    if (m.from !== before)
+      throw bad(
+        `the migration to ${m.to.version} starts at ${m.from.version}, but the chain is at ${before?.version ?? 'nothing'}`,
+        'Add the missing step, or put them in order.',
+      )
+    if (versions.indexOf(m.to.version) !== i + 1)
+      throw bad(`version ${m.to.version} is in the chain twice`, 'Give the second one its own version.')
     checkFiles(m)
   })
 }

@@ -18,7 +18,12 @@ export type Dataset = {
   /** The files of a fresh install, at the newest version: path to document. */
   readonly initial?: () => Readonly<Record<string, unknown>>
   /** Directories where data of this application may lie, most likely first. */
-  readonly locations?: (where: { platform: string; home: string; cwd: string; env: Readonly<Record<string, string | undefined>> }) => string[]
+  readonly locations?: (where: {
+    platform: string
+    home: string
+    cwd: string
+    env: Readonly<Record<string, string | undefined>>
+  }) => string[]
 }
 
 export type DatasetOptions = Pick<Dataset, 'name' | 'chain'> & Partial<Omit<Dataset, 'name' | 'chain'>>
@@ -37,7 +42,8 @@ const HEADER_VERSION = /"schemaVersion"\s*:\s*"([^"\\]{1,64})"/
 export const headerVersion = (head: string): string | null => (/^\uFEFF?\s*\{/.test(head) ? (HEADER_VERSION.exec(head)?.[1] ?? null) : null)
 
 /** The schema version of one file: its header's, else the dataset's guess; null when neither says. */
-export const fileVersion = (d: Pick<Dataset, 'detect'>, path: string, head: string): string | null => headerVersion(head) ?? d.detect?.({ path, head }) ?? null
+export const fileVersion = (d: Pick<Dataset, 'detect'>, path: string, head: string): string | null =>
+  headerVersion(head) ?? d.detect?.({ path, head }) ?? null
 
 /** The step from which `path`, found to be of `version`, takes part: later steps that leave its kind alone do not count. */
 export const effectiveIndex = (c: AnyChain, path: string, version: string, limit: number): number => {

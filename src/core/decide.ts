@@ -8,7 +8,13 @@ import { activeSnapshot, lineage } from './state.ts'
  * Proof that every byte of a snapshot's directory was compared with its manifest. Only `verified` makes one, from what
  * `verify` counted, so that nothing can be activated that was not checked.
  */
-export type VerifiedSnapshot = { readonly snapshot: string; readonly commit: Oid; readonly files: number; readonly bytes: number; readonly __verified: unique symbol }
+export type VerifiedSnapshot = {
+  readonly snapshot: string
+  readonly commit: Oid
+  readonly files: number
+  readonly bytes: number
+  readonly __verified: unique symbol
+}
 
 export const verified = (facts: { snapshot: string; commit: Oid; files: number; bytes: number; differences: number }): VerifiedSnapshot => {
   const { differences, ...proof } = facts
@@ -33,27 +39,40 @@ export type Command =
   | { type: 'checkpoint'; data: EventData['CheckpointTaken'] }
   | { type: 'start'; jobId: string; data: EventData['MigrationStarted'] }
   | { type: 'seal'; jobId: string; steps: readonly { completed: EventData['StepCompleted']; sealed: EventData['SnapshotSealed'] }[] }
-  | { type: 'activate'; proof: VerifiedSnapshot; reason: ActivationReason; jobId?: string; hold: HoldCause | null; adopted?: EventData['Adopted'] }
+  | {
+      type: 'activate'
+      proof: VerifiedSnapshot
+      reason: ActivationReason
+      jobId?: string
+      hold: HoldCause | null
+      adopted?: EventData['Adopted']
+    }
   | { type: 'fail'; jobId: string; data: EventData['MigrationFailed'] }
   | { type: 'verify'; proofs: readonly VerifiedSnapshot[] }
   | { type: 'note'; event: NewEvent }
 
 const existing = (state: State, id: string): Snapshot => {
   const found = state.snapshots[id]
-  if (found === undefined) throw new StrataError('ABSENT', `there is no snapshot ${id}`, { data: { snapshot: id }, hint: 'See: strata history' })
+  if (found === undefined)
+    throw new StrataError('ABSENT', `there is no snapshot ${id}`, { data: { snapshot: id }, hint: 'See: strata history' })
   return found
 }
 
 const mayWrite = (state: State): void => {
   if (state.unknownCritical.length > 0)
-    throw new StrataError('READ_ONLY', `a newer Strata wrote events that this one does not understand: ${state.unknownCritical.join(', ')}`, {
-      data: { types: state.unknownCritical },
-      hint: 'Use the newer version of the application. Reading is possible.',
-    })
+    throw new StrataError(
+      'READ_ONLY',
+      `a newer Strata wrote events that this one does not understand: ${state.unknownCritical.join(', ')}`,
+      {
+        data: { types: state.unknownCritical },
+        hint: 'Use the newer version of the application. Reading is possible.',
+      },
+    )
 }
 
 const isRunning = (state: State, jobId: string): void => {
-  if (state.running !== jobId) throw new StrataError('CONFLICT', `job ${jobId} is not the running one`, { data: { jobId, running: state.running } })
+  if (state.running !== jobId)
+    throw new StrataError('CONFLICT', `job ${jobId} is not the running one`, { data: { jobId, running: state.running } })
 }
 
 const startJob = (state: State, jobId: string, data: EventData['MigrationStarted']): NewEvent[] => {
@@ -67,7 +86,11 @@ const activate = (state: State, command: Extract<Command, { type: 'activate' }>)
   const { proof, reason, jobId, hold, adopted } = command
   if (existing(state, proof.snapshot).commit !== proof.commit)
     throw new StrataError('CONFLICT', `${proof.snapshot} has changed since it was verified`, { data: { snapshot: proof.snapshot } })
-  const event: NewEvent = { type: 'SnapshotActivated', ...(jobId === undefined ? {} : { jobId }), data: { snapshot: proof.snapshot, from: state.active, reason, hold } }
+  const event: NewEvent = {
+    type: 'SnapshotActivated',
+    ...(jobId === undefined ? {} : { jobId }),
+    data: { snapshot: proof.snapshot, from: state.active, reason, hold },
+  }
   return adopted === undefined ? [event] : [{ type: 'Adopted', ...(jobId === undefined ? {} : { jobId }), data: adopted }, event]
 }
 
@@ -136,6 +159,8 @@ export const rollbackTarget = (state: State, name?: string): Snapshot => {
 export const redoTarget = (state: State): Snapshot => {
   const last = state.undone.at(-1)
   if (last === undefined)
-    throw new StrataError('NOTHING_TO_REDO', 'nothing has been rolled back since the last migration', { hint: 'Upgrade with: strata migrate' })
+    throw new StrataError('NOTHING_TO_REDO', 'nothing has been rolled back since the last migration', {
+      hint: 'Upgrade with: strata migrate',
+    })
   return existing(state, last.left)
 }

@@ -36,7 +36,17 @@ export type EventData = {
     findings: Issue[]
     slice: Slice | null
   }
-  CheckpointTaken: { snapshot: string; commit: Oid; changed: number; files: number; bytes: number; manifest: string; reason: string; findings: Issue[]; slice: Slice }
+  CheckpointTaken: {
+    snapshot: string
+    commit: Oid
+    changed: number
+    files: number
+    bytes: number
+    manifest: string
+    reason: string
+    findings: Issue[]
+    slice: Slice
+  }
   MigrationStarted: {
     kind: JobKind
     from: string
@@ -48,7 +58,15 @@ export type EventData = {
     announced: string[]
     files: number
   }
-  StepCompleted: { version: string; description: string; changed: number; created: number; removed: number; records: number; issues: Issue[] }
+  StepCompleted: {
+    version: string
+    description: string
+    changed: number
+    created: number
+    removed: number
+    records: number
+    issues: Issue[]
+  }
   SnapshotSealed: {
     snapshot: string
     schemaVersion: string
@@ -110,14 +128,29 @@ export const encodeLine = (line: Omit<Line, 'hash'>): { text: string; hash: stri
 const HASH = /,"hash":"([0-9a-f]{64})"\}$/
 
 const isEvent = (value: unknown): value is StrataEvent =>
-  typeof value === 'object' && value !== null && 'seq' in value && Number.isSafeInteger(value.seq) && 'type' in value && typeof value.type === 'string' && 'data' in value
+  typeof value === 'object' &&
+  value !== null &&
+  'seq' in value &&
+  Number.isSafeInteger(value.seq) &&
+  'type' in value &&
+  typeof value.type === 'string' &&
+  'data' in value
 
 const isLine = (value: unknown): value is Line => {
   if (typeof value !== 'object' || value === null) return false
   const line = value as Partial<Line>
   const events: readonly unknown[] = Array.isArray(line.events) ? line.events : []
-  const ordered = events.every((e, i) => isEvent(e) && (i === 0 || (isEvent(events[i - 1]) && e.seq === (events[i - 1] as StrataEvent).seq + 1)))
-  return Number.isSafeInteger(line.epoch) && typeof line.prev === 'string' && typeof line.at === 'string' && typeof line.actor === 'object' && events.length > 0 && ordered
+  const ordered = events.every(
+    (e, i) => isEvent(e) && (i === 0 || (isEvent(events[i - 1]) && e.seq === (events[i - 1] as StrataEvent).seq + 1)),
+  )
+  return (
+    Number.isSafeInteger(line.epoch) &&
+    typeof line.prev === 'string' &&
+    typeof line.at === 'string' &&
+    typeof line.actor === 'object' &&
+    events.length > 0 &&
+    ordered
+  )
 }
 
 /** A line read back, or undefined when its bytes are not what its hash says. Throws NEWER_FORMAT for a line of a later version. */

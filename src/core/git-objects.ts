@@ -7,14 +7,21 @@ export type ObjectType = 'commit' | 'tree' | 'blob' | 'tag'
 export type TreeMode = '100644' | '100755' | '40000'
 export type TreeEntry = { readonly mode: TreeMode; readonly name: string; readonly oid: Oid }
 export type Person = { readonly name: string; readonly email: string; readonly timestamp: number; readonly timezone: string }
-export type Commit = { readonly tree: Oid; readonly parents: readonly Oid[]; readonly author: Person; readonly committer: Person; readonly message: string }
+export type Commit = {
+  readonly tree: Oid
+  readonly parents: readonly Oid[]
+  readonly author: Person
+  readonly committer: Person
+  readonly message: string
+}
 
 export const isOid = (text: string): text is Oid => /^[0-9a-f]{40}$/.test(text)
 
 const corrupt = (message: string): StrataError => new StrataError('CORRUPT', message, { hint: 'Run: strata verify' })
 
 /** The 40 hex digits at `offset` of raw object ids. */
-export const oidAt = (bytes: Uint8Array, offset: number): Oid => Buffer.from(bytes.buffer, bytes.byteOffset + offset, 20).toString('hex') as Oid
+export const oidAt = (bytes: Uint8Array, offset: number): Oid =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + offset, 20).toString('hex') as Oid
 
 export const objectOid = (type: ObjectType, bytes: Uint8Array): Oid =>
   // A SHA-1 in hex is what an Oid is.
@@ -63,7 +70,16 @@ export const decodeTree = (bytes: Uint8Array): TreeEntry[] => {
 const personLine = (p: Person): string => `${p.name} <${p.email}> ${p.timestamp} ${p.timezone}`
 
 export const encodeCommit = (c: Commit): Uint8Array =>
-  Buffer.from([`tree ${c.tree}`, ...c.parents.map((p) => `parent ${p}`), `author ${personLine(c.author)}`, `committer ${personLine(c.committer)}`, '', c.message].join('\n'))
+  Buffer.from(
+    [
+      `tree ${c.tree}`,
+      ...c.parents.map((p) => `parent ${p}`),
+      `author ${personLine(c.author)}`,
+      `committer ${personLine(c.committer)}`,
+      '',
+      c.message,
+    ].join('\n'),
+  )
 
 const PERSON = /^(.*) <([^>]*)> (-?\d+) ([+-]\d{4})$/
 
@@ -85,5 +101,11 @@ export const decodeCommit = (bytes: Uint8Array): Commit => {
   const [tree = ''] = all('tree')
   const parents = all('parent')
   if (!isOid(tree) || !parents.every(isOid)) throw corrupt('a commit names no tree, or a parent that is no id')
-  return { tree, parents, author: parsePerson(all('author')[0] ?? ''), committer: parsePerson(all('committer')[0] ?? ''), message: end < 0 ? '' : text.slice(end + 2) }
+  return {
+    tree,
+    parents,
+    author: parsePerson(all('author')[0] ?? ''),
+    committer: parsePerson(all('committer')[0] ?? ''),
+    message: end < 0 ? '' : text.slice(end + 2),
+  }
 }

@@ -70,4 +70,5 @@ export const issueOf = (error: unknown, more: Partial<Issue> = {}): Issue => {
 }
 
 /** Files of a snapshot that are behind its schema. */
-export const legacyFiles = (findings: readonly Issue[]): string[] => findings.flatMap((f) => (f.code === 'LEGACY_FILE' && f.file !== null ? [f.file] : []))
+export const legacyFiles = (findings: readonly Issue[]): string[] =>
+  findings.flatMap((f) => (f.code === 'LEGACY_FILE' && f.file !== null ? [f.file] : []))

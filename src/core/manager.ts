@@ -18,7 +18,12 @@ export type ManagedMigration = {
   rollback(data: Files): Files
 }
 
-export const schemaVersionOf = (m: AnyMigration): SchemaVersion => ({ version: m.to.version, createdAt: m.createdAt, description: m.description, changes: [...m.changes] })
+export const schemaVersionOf = (m: AnyMigration): SchemaVersion => ({
+  version: m.to.version,
+  createdAt: m.createdAt,
+  description: m.description,
+  changes: [...m.changes],
+})
 
 const undo = (dataset: Dataset, m: AnyMigration, data: Files): Files => {
   const back = new Map<string, Uint8Array>()

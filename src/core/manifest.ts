@@ -18,8 +18,10 @@ const encoder = new TextEncoder()
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const ROW_ESCAPE = /[%\u0000-\u001f\u007f]/g
 
-const escapeRow = (name: string): string => name.replace(ROW_ESCAPE, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
-const unescapeRow = (text: string): string => text.replace(/%([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+const escapeRow = (name: string): string =>
+  name.replace(ROW_ESCAPE, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+const unescapeRow = (text: string): string =>
+  text.replace(/%([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
 const fileRow = (f: FileEntry, name: string): string => `f ${octal(f.mode)} ${f.size} ${f.sha256} ${escapeRow(name)}\n`
@@ -27,7 +29,10 @@ const directoryRow = (d: DirectoryEntry, name: string): string => `d ${octal(d.m
 
 /** SHA-256 over the rows of all files and directories with their whole paths, sorted by path bytes: the snapshot's identity. */
 export const manifestDigest = (m: Manifest): string => {
-  const rows = [...m.files.map((f) => [f.path, fileRow(f, f.path)] as const), ...m.directories.map((d) => [d.path, directoryRow(d, d.path)] as const)]
+  const rows = [
+    ...m.files.map((f) => [f.path, fileRow(f, f.path)] as const),
+    ...m.directories.map((d) => [d.path, directoryRow(d, d.path)] as const),
+  ]
   rows.sort(([a], [b]) => compareBytes(a, b))
   const hash = createHash('sha256')
   for (const [, row] of rows) hash.update(row)
@@ -75,7 +80,11 @@ const putTree = (rows: readonly TreeRow[], sink: Sink): Oid => {
 
 /** The dataset itself as a git tree. Git has no empty directories: those live in the manifest alone. */
 const filesTree = (at: Folder, sink: Sink): Oid | null => {
-  const rows: TreeRow[] = at.files.map(([name, f]) => ({ mode: (f.mode & 0o100) === 0 ? '100644' : '100755', name: treeName(name), oid: f.oid }))
+  const rows: TreeRow[] = at.files.map(([name, f]) => ({
+    mode: (f.mode & 0o100) === 0 ? '100644' : '100755',
+    name: treeName(name),
+    oid: f.oid,
+  }))
   for (const [name, child] of at.folders) {
     const oid = filesTree(child, sink)
     if (oid !== null) rows.push({ mode: '40000', name: treeName(name), oid })
@@ -126,7 +135,8 @@ const DIRECTORY_ROW = /^d ([0-7]{4}) (.+)$/
 
 const parseRow = (line: string): Row => {
   const f = FILE_ROW.exec(line)
-  if (f?.[4] !== undefined) return { type: 'f', mode: Number.parseInt(f[1] ?? '', 8), size: Number(f[2]), sha256: f[3] ?? '', name: unescapeRow(f[4]) }
+  if (f?.[4] !== undefined)
+    return { type: 'f', mode: Number.parseInt(f[1] ?? '', 8), size: Number(f[2]), sha256: f[3] ?? '', name: unescapeRow(f[4]) }
   const d = DIRECTORY_ROW.exec(line)
   if (d?.[2] !== undefined) return { type: 'd', mode: Number.parseInt(d[1] ?? '', 8), name: unescapeRow(d[2]) }
   throw new StrataError('CORRUPT', 'a manifest row is not one that Strata writes')
@@ -159,13 +169,15 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
         } else {
           directories.push({ path, mode: row.mode })
           const child = find(here, `in-${treeName(row.name)}`)
-          if (child === undefined) throw new StrataError('CORRUPT', `the manifest has no rows for the directory ${path}`, { data: { file: path } })
+          if (child === undefined)
+            throw new StrataError('CORRUPT', `the manifest has no rows for the directory ${path}`, { data: { file: path } })
           walk(`${path}/`, child, blobs.get(row.name))
         }
         blobs.delete(row.name)
       }
     }
-    for (const name of blobs.keys()) throw new StrataError('CORRUPT', `the tree holds ${prefix}${name}, the manifest does not`, { data: { file: prefix + name } })
+    for (const name of blobs.keys())
+      throw new StrataError('CORRUPT', `the tree holds ${prefix}${name}, the manifest does not`, { data: { file: prefix + name } })
   }
   const top = read.tree(root)
   const manifest = find(top, 'manifest')

@@ -30,7 +30,12 @@ export const memorySource = (dataset: Dataset, files: Files, base: number): Sour
 })
 
 /** Takes a whole dataset in memory from one schema version to a later one; one map of files and one list of issues per step. */
-export const migrateFiles = (dataset: Dataset, files: Files, from: string, to: string): { steps: Map<string, Uint8Array>[]; issues: Issue[] } => {
+export const migrateFiles = (
+  dataset: Dataset,
+  files: Files,
+  from: string,
+  to: string,
+): { steps: Map<string, Uint8Array>[]; issues: Issue[] } => {
   const [start, end] = [requireVersion(dataset, from), requireVersion(dataset, to)]
   const source = memorySource(dataset, files, start)
   const transformer = new Transformer(dataset, source)

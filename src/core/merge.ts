@@ -27,7 +27,11 @@ export const addedRecords = (base: readonly unknown[], theirs: readonly unknown[
 }
 
 /** A record file that was written on both sides: ours, and the records that theirs has more than `base` had. */
-export const mergeRecords = (dataset: Dataset, kind: Kind, sides: { ours: Uint8Array; theirs: Uint8Array; base: Uint8Array | null }): { bytes: Uint8Array; added: number } => {
+export const mergeRecords = (
+  dataset: Dataset,
+  kind: Kind,
+  sides: { ours: Uint8Array; theirs: Uint8Array; base: Uint8Array | null },
+): { bytes: Uint8Array; added: number } => {
   const parse = (bytes: Uint8Array): ReturnType<typeof parseDocument> => parseDocument(kind, bytes, dataset.layout)
   const ours = parse(sides.ours)
   const base = sides.base === null ? [] : (parse(sides.base).records ?? [])

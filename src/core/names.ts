@@ -31,7 +31,8 @@ export const treeName = (name: string): string => {
   }).join('')
 }
 
-const corrupt = (name: string): StrataError => new StrataError('CORRUPT', `the tree entry name ${JSON.stringify(name)} is not one that Strata writes`)
+const corrupt = (name: string): StrataError =>
+  new StrataError('CORRUPT', `the tree entry name ${JSON.stringify(name)} is not one that Strata writes`)
 
 const percentDecode = (text: string): string => {
   const bytes: number[] = []
@@ -66,8 +67,11 @@ export const checkPath = (path: string): void => {
 
 /** Text from data, safe to print: control characters become visible escapes. */
 export const printable = (text: string): string =>
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+   
+  text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 /** Surrogates sort after the rest of the basic plane in UTF-8, before its last part in UTF-16. */
 const codePointRank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800)

@@ -17,7 +17,9 @@ export type Plan =
   | { readonly kind: 'migration'; readonly from: Snapshot; readonly base: number; readonly to: number; readonly steps: readonly PlanStep[] }
 
 const isReversible = (m: AnyMigration): boolean =>
-  Object.values(m.files).every((step) => step.derive !== undefined || step.file?.rollback !== undefined || step.record?.rollback !== undefined)
+  Object.values(m.files).every(
+    (step) => step.derive !== undefined || step.file?.rollback !== undefined || step.record?.rollback !== undefined,
+  )
 
 export const planSteps = (chain: AnyChain, base: number, to: number): PlanStep[] =>
   chain.migrations.slice(base, to).map((m) => ({
@@ -41,14 +43,20 @@ const unknownVersion = (chain: AnyChain, version: string): StrataError =>
         data: { version, known: chain.schemas.map((s) => s.version) },
         hint: 'Use the newer version of the application, or go back to a snapshot that this one can read: rollback VERSION --exact.',
       })
-    : new StrataError('BAD_CHAIN', `schema version ${version} is not in the chain`, { data: { version, known: chain.schemas.map((s) => s.version) }, hint: 'Use the chain that the store was made with.' })
+    : new StrataError('BAD_CHAIN', `schema version ${version} is not in the chain`, {
+        data: { version, known: chain.schemas.map((s) => s.version) },
+        hint: 'Use the chain that the store was made with.',
+      })
 
 const targetIndex = (chain: AnyChain, to: string | undefined): number => {
   const last = chain.schemas.length - 1
   if (to === undefined) return last
   const index = versionIndex(chain, to)
   if (index < 0)
-    throw new StrataError('ABSENT', `there is no schema version ${to}`, { data: { version: to }, hint: `Name one of: ${chain.schemas.map((s) => s.version).join(', ')}` })
+    throw new StrataError('ABSENT', `there is no schema version ${to}`, {
+      data: { version: to },
+      hint: `Name one of: ${chain.schemas.map((s) => s.version).join(', ')}`,
+    })
   return index
 }
 
@@ -62,17 +70,21 @@ const remembered = (state: State, from: Snapshot, version: string): Snapshot | u
 /** Works out what has to be done; pure. Throws NEWER_SCHEMA, BAD_CHAIN, ABSENT, or BAD_ARGUMENT for a version that lies behind. */
 export const planMigration = (state: State, chain: AnyChain, to?: string): Plan => {
   const from = activeSnapshot(state)
-  if (from === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
+  if (from === undefined)
+    throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
   const base = versionIndex(chain, from.schemaVersion)
   if (base < 0) throw unknownVersion(chain, from.schemaVersion)
   const target = targetIndex(chain, to)
   if (target < base)
-    throw new StrataError('BAD_ARGUMENT', `the active snapshot is at ${from.schemaVersion}, past ${to ?? ''}`, { hint: `Go back with: strata rollback ${chain.schemas[target + 1]?.version ?? ''}` })
+    throw new StrataError('BAD_ARGUMENT', `the active snapshot is at ${from.schemaVersion}, past ${to ?? ''}`, {
+      hint: `Go back with: strata rollback ${chain.schemas[target + 1]?.version ?? ''}`,
+    })
   if (target === base) {
     const files = legacyFiles(from.findings)
     return files.length === 0 ? { kind: 'none', from } : { kind: 'mend', from, files, position: base }
   }
   const again = remembered(state, from, chain.schemas[target]?.version ?? '')
-  return again === undefined ? { kind: 'migration', from, base, to: target, steps: planSteps(chain, base, target) } : { kind: 'redo', from, target: again }
+  return again === undefined
+    ? { kind: 'migration', from, base, to: target, steps: planSteps(chain, base, target) }
+    : { kind: 'redo', from, target: again }
 }
-

@@ -33,7 +33,10 @@ const isHold = (value: unknown): value is Hold | null =>
   value === null || (typeof value === 'object' && 'since' in value && isText(value.since) && 'reason' in value && isText(value.reason))
 
 const corrupt = (why: string): StrataError =>
-  new StrataError('CORRUPT', `CURRENT ${why}`, { data: { file: 'CURRENT' }, hint: 'Run: strata repair. The journal has everything that CURRENT says.' })
+  new StrataError('CORRUPT', `CURRENT ${why}`, {
+    data: { file: 'CURRENT' },
+    hint: 'Run: strata repair. The journal has everything that CURRENT says.',
+  })
 
 const DIRECTORY = /^snapshots\/[0-9a-zA-Z.+-]+$/
 

@@ -2,7 +2,8 @@ import { StrataError } from './errors.ts'
 import type { Snapshot, State } from './state.ts'
 import { activeSnapshot, lineage } from './state.ts'
 
-const absent = (name: string): StrataError => new StrataError('ABSENT', `there is no snapshot ${name}`, { data: { name }, hint: 'See which there are: strata history' })
+const absent = (name: string): StrataError =>
+  new StrataError('ABSENT', `there is no snapshot ${name}`, { data: { name }, hint: 'See which there are: strata history' })
 
 const before = (state: State): Snapshot | undefined => {
   const active = activeSnapshot(state)
@@ -25,7 +26,10 @@ export const resolveSnapshot = (state: State, name: string): Snapshot => {
   if (version !== undefined) return version
   const matches = name === '' ? [] : all.filter((s) => s.id.startsWith(name))
   if (matches.length > 1)
-    throw new StrataError('AMBIGUOUS', `${name} is the beginning of ${matches.length} snapshots: ${matches.map((s) => s.id).join(', ')}`, { data: { matches: matches.map((s) => s.id) }, hint: 'Give more letters.' })
+    throw new StrataError('AMBIGUOUS', `${name} is the beginning of ${matches.length} snapshots: ${matches.map((s) => s.id).join(', ')}`, {
+      data: { matches: matches.map((s) => s.id) },
+      hint: 'Give more letters.',
+    })
   const [only] = matches
   if (only === undefined) throw absent(name)
   return only

@@ -108,7 +108,10 @@ const changeSnapshot = (state: State, id: string, change: Partial<Snapshot>): St
   return found === undefined ? state : putSnapshot(state, { ...found, ...change })
 }
 
-const putJob = (state: State, job: Job): State => ({ ...state, jobs: [...state.jobs.filter((j) => j.id !== job.id), job].slice(-JOBS_KEPT) })
+const putJob = (state: State, job: Job): State => ({
+  ...state,
+  jobs: [...state.jobs.filter((j) => j.id !== job.id), job].slice(-JOBS_KEPT),
+})
 
 const changeJob = (state: State, id: string | undefined, change: Partial<Job>): State => {
   const found = state.jobs.find((j) => j.id === id)
@@ -122,7 +125,17 @@ type Of<T extends StrataEvent['type']> = Extract<StrataEvent, { type: T }>
 
 const captured = (state: State, { data }: Of<'SnapshotCaptured'>, at: string): State => {
   const { snapshot: id, source, slice, ...rest } = data
-  const made = putSnapshot(state, { ...rest, id, sealed: data.commit, from: null, fromCommit: null, job: null, createdAt: at, verifiedAt: null, verifiedCommit: null })
+  const made = putSnapshot(state, {
+    ...rest,
+    id,
+    sealed: data.commit,
+    from: null,
+    fromCommit: null,
+    job: null,
+    createdAt: at,
+    verifiedAt: null,
+    verifiedCommit: null,
+  })
   return taken({ ...made, original: source ?? state.original }, { slice })
 }
 
@@ -139,7 +152,10 @@ const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at:
 
 const sealed = (state: State, { data, jobId }: Of<'SnapshotSealed'>, at: string): State => {
   const { snapshot: id, slice, ...rest } = data
-  return taken(putSnapshot(state, { ...rest, id, sealed: data.commit, job: jobId ?? null, createdAt: at, verifiedAt: null, verifiedCommit: null }), { slice })
+  return taken(
+    putSnapshot(state, { ...rest, id, sealed: data.commit, job: jobId ?? null, createdAt: at, verifiedAt: null, verifiedCommit: null }),
+    { slice },
+  )
 }
 
 /** Only a rollback holds; and only it can be undone. Anything else that activates starts afresh. */
@@ -152,7 +168,14 @@ const undoneAfter = (state: State, reason: ActivationReason, left: string | null
 const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, at: string): State => {
   const { snapshot, from, reason, hold } = data
   const undone = undoneAfter(state, reason, from, snapshot, at)
-  const next: State = { ...state, active: snapshot, undone, announced: [], hold: hold === null ? null : { since: at, ...hold }, pointerSeq: seq }
+  const next: State = {
+    ...state,
+    active: snapshot,
+    undone,
+    announced: [],
+    hold: hold === null ? null : { since: at, ...hold },
+    pointerSeq: seq,
+  }
   if (jobId === undefined || reason === 'rollback' || reason === 'redo') return next
   const job = state.jobs.find((j) => j.id === jobId)
   return { ...changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0 }), running: null, failures: null }
@@ -212,7 +235,8 @@ const fold = (state: State, event: StrataEvent, at: string): State => {
 /** The state after one event. Pure: replaying any prefix of the journal gives the state as it was then. */
 export const evolve = (state: State, event: StrataEvent, at: string): State => ({ ...fold(state, event, at), seq: event.seq })
 
-export const evolveLine = (state: State, line: Pick<Line, 'events' | 'at'>): State => line.events.reduce((s, e) => evolve(s, e, line.at), state)
+export const evolveLine = (state: State, line: Pick<Line, 'events' | 'at'>): State =>
+  line.events.reduce((s, e) => evolve(s, e, line.at), state)
 
 /** What CURRENT should say; undefined before anything is active. */
 export const pointerOf = (state: State): Pointer | undefined => {
@@ -220,7 +244,16 @@ export const pointerOf = (state: State): Pointer | undefined => {
   if (active === undefined) return undefined
   const { id, schemaVersion, readableBy } = active
   const hold = state.hold === null ? null : { since: state.hold.since, reason: state.hold.reason }
-  return { format: 1, storeId: state.storeId, seq: state.pointerSeq, snapshot: id, directory: `snapshots/${id}`, schemaVersion, readableBy, hold }
+  return {
+    format: 1,
+    storeId: state.storeId,
+    seq: state.pointerSeq,
+    snapshot: id,
+    directory: `snapshots/${id}`,
+    schemaVersion,
+    readableBy,
+    hold,
+  }
 }
 
 /** Every ref that should exist: a branch for each snapshot, and the journal's. */

@@ -4,7 +4,13 @@ import type { Job, Snapshot, State } from './state.ts'
 import { activeSnapshot } from './state.ts'
 
 /** One migration that a plan would run. */
-export type PlanStep = { readonly version: string; readonly description: string; readonly changes: readonly string[]; readonly reversible: boolean; readonly readableFrom: string | null }
+export type PlanStep = {
+  readonly version: string
+  readonly description: string
+  readonly changes: readonly string[]
+  readonly reversible: boolean
+  readonly readableFrom: string | null
+}
 
 /** What start-up needs to know of a chain without loading it: its versions, and what each step is. */
 export type ChainSummary = { readonly name: string; readonly versions: readonly string[]; readonly steps: readonly PlanStep[] }
@@ -66,7 +72,13 @@ export const jobOf = (job: Job, place: Pick<Place, 'directoryOf'>): MigrationJob
   snapshot: job.steps.at(-1)?.snapshot ?? null,
 })
 
-const MEND: PlanStep = { version: '', description: 'Files of an older schema go through the chain alone', changes: [], reversible: true, readableFrom: null }
+const MEND: PlanStep = {
+  version: '',
+  description: 'Files of an older schema go through the chain alone',
+  changes: [],
+  reversible: true,
+  readableFrom: null,
+}
 
 const pendingSteps = (summary: ChainSummary, active: Snapshot): PlanStep[] => {
   const base = summary.versions.indexOf(active.schemaVersion)
@@ -83,7 +95,8 @@ export const isHeld = (state: State, versions: readonly string[]): boolean => {
   return newest < 0 || newest === versions.length - 1
 }
 
-export const hasFailedRepeatedly = (state: State, newest: string): boolean => state.failures !== null && state.failures.toVersion === newest && state.failures.count >= ATTEMPTS_IN_A_ROW
+export const hasFailedRepeatedly = (state: State, newest: string): boolean =>
+  state.failures !== null && state.failures.toVersion === newest && state.failures.count >= ATTEMPTS_IN_A_ROW
 
 const stateName = (state: State, summary: ChainSummary, active: Snapshot, pending: number): StatusState => {
   if (!summary.versions.includes(active.schemaVersion)) return 'newer'

@@ -39,7 +39,10 @@ const failure = (error: unknown, place: Place): StrataError => {
   const at = record === null ? '' : `, record ${record}`
   return new StrataError(code, `${place.file}${at}: step ${place.step}: ${messageOf(error)}`, {
     data: { ...inner, ...place, record },
-    hint: error instanceof StrataError && error.hint !== '' ? error.hint : 'The active snapshot is untouched. Mend the file or the migration, then migrate again.',
+    hint:
+      error instanceof StrataError && error.hint !== ''
+        ? error.hint
+        : 'The active snapshot is untouched. Mend the file or the migration, then migrate again.',
     cause: error,
   })
 }
@@ -172,7 +175,9 @@ class FileWork {
     this.#parsed = this.parse(position, bytes)
     return this.#dataset.chain.migrations.slice(0, position).flatMap((m, index) =>
       // A kind that a later step changes again cannot be derived from what it is now.
-      m.to.kinds[name] === kinds[name] ? Object.entries(m.files).flatMap(([kind, step]) => (step.derive?.from === name ? this.#derive(index, kind, step) : [])) : [],
+      m.to.kinds[name] === kinds[name]
+        ? Object.entries(m.files).flatMap(([kind, step]) => (step.derive?.from === name ? this.#derive(index, kind, step) : []))
+        : [],
     )
   }
 
@@ -184,7 +189,11 @@ class FileWork {
     const step = name === undefined ? undefined : m.files[name]
     if (name === undefined || step === undefined) return parsed
     const kind = after[name]
-    if (kind === undefined) throw new StrataError('ABSENT', `${this.#place.file} has no counterpart in ${direction === 'migrate' ? m.to.version : m.from.version}`)
+    if (kind === undefined)
+      throw new StrataError(
+        'ABSENT',
+        `${this.#place.file} has no counterpart in ${direction === 'migrate' ? m.to.version : m.from.version}`,
+      )
     try {
       const result = this.#run(step, parsed, direction, this.#ctx(before, direction === 'migrate' ? index : index + 1))
       this.#check(m, name, before[name], kind, parsed, result, direction)
@@ -215,7 +224,14 @@ class FileWork {
       this.damaged = true
       const cause = error instanceof StrataError ? error : undefined
       this.#found.push(
-        issueOf(error, { severity: 'warning', code: 'QUARANTINED', file: this.#place.file, step, message: `cannot be read and is kept as it is: ${messageOf(cause?.cause ?? error)}`, hint: 'Mend the file in the active directory, or restore it from a backup; then run migrate, which takes it through alone.' }),
+        issueOf(error, {
+          severity: 'warning',
+          code: 'QUARANTINED',
+          file: this.#place.file,
+          step,
+          message: `cannot be read and is kept as it is: ${messageOf(cause?.cause ?? error)}`,
+          hint: 'Mend the file in the active directory, or restore it from a backup; then run migrate, which takes it through alone.',
+        }),
       )
       return null
     }
@@ -275,7 +291,15 @@ class FileWork {
     return { head, records }
   }
 
-  #check(m: AnyMigration, name: string, before: Kind | undefined, after: Kind, input: Parsed, output: Parsed, direction: 'migrate' | 'rollback'): void {
+  #check(
+    m: AnyMigration,
+    name: string,
+    before: Kind | undefined,
+    after: Kind,
+    input: Parsed,
+    output: Parsed,
+    direction: 'migrate' | 'rollback',
+  ): void {
     const problem = shapeProblem(after, output)
     if (problem !== null) {
       this.#place.record = problem.record
@@ -296,7 +320,16 @@ class FileWork {
           data: { what, before: had, after: has },
           hint: `If this is meant, the migration says so: loses: { ${name}: { ${what}: 'why' } }.`,
         })
-      this.#found.push(issue({ severity: 'warning', code: 'COUNT_DECREASED', message: `${what}: ${allowed}`, file: this.#place.file, step: m.to.version, count: had - has }))
+      this.#found.push(
+        issue({
+          severity: 'warning',
+          code: 'COUNT_DECREASED',
+          message: `${what}: ${allowed}`,
+          file: this.#place.file,
+          step: m.to.version,
+          count: had - has,
+        }),
+      )
     }
   }
 

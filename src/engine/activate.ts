@@ -29,7 +29,11 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
   if (known !== undefined) return known
   const now = await checkpoint(session, target.id, 'found when it was activated')
   if (now.changed.length > 0)
-    context.log('warning', `${now.changed.length} files of ${target.id} had been edited while it was not active; they are committed on its branch`, { step: target.schemaVersion })
+    context.log(
+      'warning',
+      `${now.changed.length} files of ${target.id} had been edited while it was not active; they are committed on its branch`,
+      { step: target.schemaVersion },
+    )
   const bytes = now.snapshot.bytes
   const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
   try {
@@ -40,16 +44,28 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
 }
 
 const hidden = (target: Snapshot, files: readonly Difference[]): StrataError =>
-  new StrataError('DATA_WRITTEN_SINCE', `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files.slice(0, 10).map((f) => `${f.path} (${f.change})`).join(', ')}${files.length > 10 ? ', …' : ''}`, {
-    data: { files, target: target.id },
-    hint: 'With --exact the switch is made all the same: what was written stays in the history and in its directory, and redo returns to it.',
-  })
+  new StrataError(
+    'DATA_WRITTEN_SINCE',
+    `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files
+      .slice(0, 10)
+      .map((f) => `${f.path} (${f.change})`)
+      .join(', ')}${files.length > 10 ? ', …' : ''}`,
+    {
+      data: { files, target: target.id },
+      hint: 'With --exact the switch is made all the same: what was written stays in the history and in its directory, and redo returns to it.',
+    },
+  )
 
 /** What was written since a commit of the same snapshot; empty when the tree is the same. */
 export const writtenSince = (session: Session, snapshot: Snapshot, commit: Snapshot['commit']): Difference[] =>
   snapshot.commit === commit ? [] : differences(session.repository.manifest(commit), session.repository.manifest(snapshot.commit))
 
-export type Activation = { readonly reason: ActivationReason; readonly hold: HoldCause | null; readonly exact: boolean; readonly since?: Snapshot['commit'] }
+export type Activation = {
+  readonly reason: ActivationReason
+  readonly hold: HoldCause | null
+  readonly exact: boolean
+  readonly since?: Snapshot['commit']
+}
 
 /**
  * Switches to another snapshot. Both directories are scanned first: what was written on the side that is left is committed,
@@ -63,7 +79,12 @@ export const activate = async (session: Session, target: Snapshot, how: Activati
   const again = await catchUpActive(session, 'before switching')
   if (again.commit !== left.commit && !how.exact) throw hidden(target, writtenSince(session, again, left.commit))
   const fresh = session.state.snapshots[target.id]?.verifiedCommit !== proof.commit
-  session.commit(...(fresh ? [{ type: 'verify' as const, proofs: [proof] }] : []), { type: 'activate', proof, reason: how.reason, hold: how.hold })
+  session.commit(...(fresh ? [{ type: 'verify' as const, proofs: [proof] }] : []), {
+    type: 'activate',
+    proof,
+    reason: how.reason,
+    hold: how.hold,
+  })
   session.project()
   return written
 }

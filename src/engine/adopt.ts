@@ -34,7 +34,10 @@ type Sides = { readonly active: Checkpointed; readonly base: ReadonlyMap<string,
 
 /** What the chain made of the original when it was captured: the first snapshot of this schema on the way to the active one. */
 const baseFiles = (session: Session, active: Snapshot): Map<string, FileEntry> => {
-  const first = lineage(session.state).filter((s) => s.schemaVersion === active.schemaVersion).at(-1) ?? active
+  const first =
+    lineage(session.state)
+      .filter((s) => s.schemaVersion === active.schemaVersion)
+      .at(-1) ?? active
   return new Map(session.repository.manifest(first.sealed).files.map((f) => [f.path, f]))
 }
 
@@ -57,15 +60,29 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
   const kind = kinds[kindOf(kinds, path) ?? '']
   const target = work.targets[0]
   if (kind?.record === undefined || target === undefined) {
-    const warning = issue({ severity: 'warning', code: 'ADOPT_CONFLICT', file: path, message: 'was changed on both sides; the active one is kept, the other is in the history', hint: 'Compare the two with: strata show' })
+    const warning = issue({
+      severity: 'warning',
+      code: 'ADOPT_CONFLICT',
+      file: path,
+      message: 'was changed on both sides; the active one is kept, the other is in the history',
+      hint: 'Compare the two with: strata show',
+    })
     context.log('warning', `${warning.code}: ${warning.message}`, { file: path })
     work.staging.drop(path)
     return
   }
   const theirs = readFile(fs, join(work.staging.directory(target), path)) ?? new Uint8Array()
   const base = sides.base.get(path)
-  const { bytes, added } = mergeRecords(dataset, kind, { ours: repository.blob(ours.oid), theirs, base: base === undefined ? null : repository.blob(base.oid) })
-  const others = new Map([...sides.active.files.values()].filter((f) => f.path !== path && kinds[kindOf(kinds, f.path) ?? '']?.record === undefined).map((f) => [f.path, repository.blob(f.oid)]))
+  const { bytes, added } = mergeRecords(dataset, kind, {
+    ours: repository.blob(ours.oid),
+    theirs,
+    base: base === undefined ? null : repository.blob(base.oid),
+  })
+  const others = new Map(
+    [...sides.active.files.values()]
+      .filter((f) => f.path !== path && kinds[kindOf(kinds, f.path) ?? '']?.record === undefined)
+      .map((f) => [f.path, repository.blob(f.oid)]),
+  )
   const derived = new Transformer(dataset, memorySource(dataset, others, sides.position)).rederive(path, sides.position, bytes)
   const outputs = [put(work, path, bytes, ours.mode), ...derived.map((f) => put(work, f.path, f.bytes ?? new Uint8Array(), ours.mode))]
   work.staging.put(path, outputs, [])
@@ -78,7 +95,12 @@ const resolve = (work: JobWork, sides: Sides, path: string): void => {
   merge(work, sides, path, ours)
 }
 
-const adoptSpec = (session: Session, before: Checkpointed, original: { path: string; snapshot: string }, files: readonly string[]): JobSpec => {
+const adoptSpec = (
+  session: Session,
+  before: Checkpointed,
+  original: { path: string; snapshot: string },
+  files: readonly string[],
+): JobSpec => {
   const { context } = session
   const position = versionIndex(context.dataset.chain, before.snapshot.schemaVersion)
   const from = survey(context.fs, context.dataset, original.path)
@@ -97,12 +119,21 @@ const adoptSpec = (session: Session, before: Checkpointed, original: { path: str
     announced: [id],
     adopted: { files: [...files], source },
     fill: async (work) => {
-      const manifest = await captureDirectory(session, from, { id, version, subject: `Capture ${version}: written to the original directory`, source: null })
+      const manifest = await captureDirectory(session, from, {
+        id,
+        version,
+        subject: `Capture ${version}: written to the original directory`,
+        source: null,
+      })
       const captured = session.state.snapshots[original.snapshot]
       const known: Manifest = captured === undefined ? { files: [], directories: [] } : session.repository.manifest(captured.sealed)
       const changed = differences(known, manifest).flatMap((d) => (d.change === 'removed' ? [] : [d.path]))
       work.staging.begin({ files: new Map(), directories: before.manifest.directories })
-      const theirs = { root: context.paths.snapshot(id), files: new Map(manifest.files.map((f) => [f.path, f])), scanned: scan(context, context.paths.snapshot(id)) }
+      const theirs = {
+        root: context.paths.snapshot(id),
+        files: new Map(manifest.files.map((f) => [f.path, f])),
+        scanned: scan(context, context.paths.snapshot(id)),
+      }
       await work.staging.transform(theirs, changed, work.pool, work.transaction, work.progress.advance)
       for (const path of changed) resolve(work, sides, path)
       const produced = work.staging.produced()
@@ -124,7 +155,8 @@ export type Adopted = { readonly jobId: string | null; readonly files: readonly 
 export const adopt = async (session: Session, options: JobOptions): Promise<Adopted> => {
   const { context, state, repository } = session
   const active = activeSnapshot(state)
-  if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
+  if (active === undefined)
+    throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
   const { original } = state
   const files = compareOriginal(context, state, repository).map((c) => c.path)
   if (original === null || files.length === 0) return { jobId: null, files: [] }

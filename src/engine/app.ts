@@ -212,7 +212,11 @@ export class App {
 
   #surveyOf(dir: string) {
     const stat = this.#context.fs.lstat(dir)
-    if (stat?.isDirectory() !== true) throw new StrataError('NO_DATA', `${dir} is not a directory`, { data: { path: dir }, hint: 'Name the directory that holds the data.' })
+    if (stat?.isDirectory() !== true)
+      throw new StrataError('NO_DATA', `${dir} is not a directory`, {
+        data: { path: dir },
+        hint: 'Name the directory that holds the data.',
+      })
     return survey(this.#context.fs, this.dataset, dir)
   }
 

@@ -36,7 +36,14 @@ const readHead = (fs: FsPort, path: string): string => {
 }
 
 /** What a directory holds, before anything is captured. */
-export type Survey = { readonly path: string; readonly version: string | null; readonly files: number; readonly bytes: number; readonly newestMs: number; readonly scanned: Scanned }
+export type Survey = {
+  readonly path: string
+  readonly version: string | null
+  readonly files: number
+  readonly bytes: number
+  readonly newestMs: number
+  readonly scanned: Scanned
+}
 
 /** Scans a directory and finds its schema version: the highest that any of its files has. */
 export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
@@ -52,17 +59,40 @@ export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
     if (found !== null && index < 0) foreign = found
     version = Math.max(version, index)
   }
-  return { path: dir, version: foreign ?? dataset.chain.schemas[version]?.version ?? null, files: scanned.files.size, bytes, newestMs, scanned }
+  return {
+    path: dir,
+    version: foreign ?? dataset.chain.schemas[version]?.version ?? null,
+    files: scanned.files.size,
+    bytes,
+    newestMs,
+    scanned,
+  }
 }
 
 /** Files that the schema of their snapshot does not describe: behind it (they go through the chain alone), or of no kind. */
 export const fileFindings = (dataset: Dataset, base: number, path: string, version: string | null): Issue[] => {
   const kinds = dataset.chain.schemas[base]?.kinds ?? {}
   if (kindOf(kinds, path) === undefined)
-    return [issue({ severity: 'warning', code: 'UNKNOWN_FILE', file: path, message: 'is of no kind that this schema knows; it is kept as it is', hint: 'Nothing to do, unless it should not be there.' })]
+    return [
+      issue({
+        severity: 'warning',
+        code: 'UNKNOWN_FILE',
+        file: path,
+        message: 'is of no kind that this schema knows; it is kept as it is',
+        hint: 'Nothing to do, unless it should not be there.',
+      }),
+    ]
   const at = version === null ? base : effectiveIndex(dataset.chain, path, version, base)
   if (at < 0 || at >= base) return []
-  return [issue({ severity: 'warning', code: 'LEGACY_FILE', file: path, message: `is still of schema ${version ?? ''}`, hint: 'Run: strata migrate. The file goes through the chain alone.' })]
+  return [
+    issue({
+      severity: 'warning',
+      code: 'LEGACY_FILE',
+      file: path,
+      message: `is still of schema ${version ?? ''}`,
+      hint: 'Run: strata migrate. The file goes through the chain alone.',
+    }),
+  ]
 }
 
 /** Makes a directory's staged copy durable: every file, then every folder, deepest first. */
@@ -100,7 +130,13 @@ const captureTasks = (root: string, copyTo: string, scanned: Scanned): Iterable<
   })()
 }
 
-export type Wanted = { readonly id: string; readonly version: string; readonly subject: string; readonly source: SourceDirectory | null; readonly onProgress?: (files: number, bytes: number) => void }
+export type Wanted = {
+  readonly id: string
+  readonly version: string
+  readonly subject: string
+  readonly source: SourceDirectory | null
+  readonly onProgress?: (files: number, bytes: number) => void
+}
 
 /**
  * Captures a directory as a new snapshot: a byte-for-byte copy below `snapshots/`, a commit, one event. `from` is only read.
@@ -134,7 +170,12 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
     const manifest = manifestOf(files.values(), staged.directories)
     const { result: stored, slice } = session.seal(transaction, (t) =>
       t.addSnapshot(manifest, (digest) => ({
-        message: commitMessage(wanted.subject, { 'Strata-Snapshot': wanted.id, 'Strata-Seq': session.state.seq + 1, 'Schema-Version': wanted.version, 'Manifest-Sha256': digest }),
+        message: commitMessage(wanted.subject, {
+          'Strata-Snapshot': wanted.id,
+          'Strata-Seq': session.state.seq + 1,
+          'Schema-Version': wanted.version,
+          'Manifest-Sha256': digest,
+        }),
         parents: [],
         timestamp: session.seconds,
       })),
@@ -159,7 +200,9 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
     return manifest
   } catch (error) {
     transaction.abort()
-    throw error instanceof StrataError ? error : new StrataError('UNREADABLE', `${from.path} could not be captured: ${String(error)}`, { cause: error, data: { path: from.path } })
+    throw error instanceof StrataError
+      ? error
+      : new StrataError('UNREADABLE', `${from.path} could not be captured: ${String(error)}`, { cause: error, data: { path: from.path } })
   } finally {
     await pool.close()
   }

@@ -11,7 +11,12 @@ import { Pool } from './pool.ts'
 import type { Session } from './session.ts'
 import type { CaptureResult, CaptureTask } from './tasks.ts'
 
-export type Checkpointed = { readonly snapshot: Snapshot; readonly changed: readonly string[]; readonly files: ReadonlyMap<string, FileEntry>; readonly manifest: Manifest }
+export type Checkpointed = {
+  readonly snapshot: Snapshot
+  readonly changed: readonly string[]
+  readonly files: ReadonlyMap<string, FileEntry>
+  readonly manifest: Manifest
+}
 
 const sizeOf = (looked: Looked, path: string): number => looked.changes.scanned.files.get(path)?.size ?? 0
 
@@ -55,7 +60,13 @@ export const checkpoint = async (session: Session, id: string, reason: string): 
     for (const path of result.gone) gone.add(path)
     for (const f of result.files) {
       const before = known.get(f.path)
-      files.set(f.path, { path: f.path, size: f.size, sha256: f.sha256, mode: f.stat.mode, oid: f.same && before !== undefined ? before.oid : f.oid })
+      files.set(f.path, {
+        path: f.path,
+        size: f.size,
+        sha256: f.sha256,
+        mode: f.stat.mode,
+        oid: f.same && before !== undefined ? before.oid : f.oid,
+      })
       if (!f.same || before?.mode !== f.stat.mode) changed.set(f.path, f.version)
     }
   }
@@ -65,7 +76,9 @@ export const checkpoint = async (session: Session, id: string, reason: string): 
     const manifest = manifestOf(files.values(), scanned.directories)
     const edited = [...changed.keys(), ...gone]
     const stored =
-      edited.length === 0 && !looked.changes.directoriesChanged ? undefined : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone) }, transaction)
+      edited.length === 0 && !looked.changes.directoriesChanged
+        ? undefined
+        : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone) }, transaction)
     if (stored === undefined) transaction.abort()
     const now = session.state.snapshots[id] ?? snapshot
     remember(context, id, now.commit, files, scanned, looked.startedMs)

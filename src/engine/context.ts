@@ -51,7 +51,8 @@ export type ContextOptions = {
 const newId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 8)
 
 export const createContext = (options: ContextOptions): Context => {
-  if (options.store === '') throw new StrataError('BAD_ARGUMENT', 'the store has no directory', { hint: 'Name one: store: "/path/to/store"' })
+  if (options.store === '')
+    throw new StrataError('BAD_ARGUMENT', 'the store has no directory', { hint: 'Name one: store: "/path/to/store"' })
   const root = resolve(options.store)
   const now = options.now ?? (() => new Date())
   const log = options.log ?? (() => undefined)

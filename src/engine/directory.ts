@@ -21,7 +21,8 @@ export const look = (context: Context, snapshot: Pick<Snapshot, 'id' | 'commit'>
 }
 
 /** Nothing differs by stat: no file has to be read. */
-export const isQuiet = ({ changes }: Looked): boolean => changes.changed.length === 0 && changes.removed.length === 0 && !changes.directoriesChanged
+export const isQuiet = ({ changes }: Looked): boolean =>
+  changes.changed.length === 0 && changes.removed.length === 0 && !changes.directoriesChanged
 
 export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['directories']): Manifest => ({
   files: [...entries].sort((a, b) => compareBytes(a.path, b.path)),
@@ -33,7 +34,14 @@ export const knownFiles = (looked: Looked, repository: Repository, commit: Oid):
   looked.index === undefined ? new Map(repository.manifest(commit).files.map((f) => [f.path, f])) : new Map(looked.index.entries)
 
 /** Remembers what a directory's files are, so that the next scan need not read them. */
-export const remember = (context: Context, id: string, commit: Oid, files: ReadonlyMap<string, FileEntry>, scanned: Scanned, readMs: number): void => {
+export const remember = (
+  context: Context,
+  id: string,
+  commit: Oid,
+  files: ReadonlyMap<string, FileEntry>,
+  scanned: Scanned,
+  readMs: number,
+): void => {
   const entries = new Map<string, IndexEntry>()
   for (const [path, stat] of scanned.files) {
     const file = files.get(path)

@@ -21,8 +21,11 @@ export const events = (context: Context, jobId?: string): HistoryEvent[] => {
   readState(context)
   const found: HistoryEvent[] = []
   for (const line of readLines(context.fs, context.paths.journal))
-    for (const event of line.events) if (event.type !== 'SegmentOpened' && (jobId === undefined || event.jobId === jobId)) found.push({ ...event, at: line.at, actor: line.actor })
-  if (jobId !== undefined && found.length === 0) throw new StrataError('ABSENT', `there is no job ${jobId}`, { data: { jobId }, hint: 'See the jobs: strata history' })
+    for (const event of line.events)
+      if (event.type !== 'SegmentOpened' && (jobId === undefined || event.jobId === jobId))
+        found.push({ ...event, at: line.at, actor: line.actor })
+  if (jobId !== undefined && found.length === 0)
+    throw new StrataError('ABSENT', `there is no job ${jobId}`, { data: { jobId }, hint: 'See the jobs: strata history' })
   return found
 }
 
@@ -58,10 +61,15 @@ export const fileHistory = async (context: Context, path: string): Promise<FileV
     for (const commit of commits.reverse()) {
       // isomorphic-git has just read this commit under its id.
       const blob = blobAt(repository, commit.oid as Oid, path)
-      if (blob !== previous) found.push({ ...commit, blob: blob ?? null, change: previous === undefined ? 'added' : blob === undefined ? 'removed' : 'changed' })
+      if (blob !== previous)
+        found.push({ ...commit, blob: blob ?? null, change: previous === undefined ? 'added' : blob === undefined ? 'removed' : 'changed' })
       previous = blob
     }
-    if (found.length === 0) throw new StrataError('ABSENT', `no snapshot on the way to the active one has ${path}`, { data: { file: path }, hint: 'Paths are relative to the data directory, with /.' })
+    if (found.length === 0)
+      throw new StrataError('ABSENT', `no snapshot on the way to the active one has ${path}`, {
+        data: { file: path },
+        hint: 'Paths are relative to the data directory, with /.',
+      })
     return found.reverse()
   })
 }
@@ -82,12 +90,20 @@ export const showFile = (context: Context, name: string, path: string): Uint8Arr
   return reading(context, (repository) => {
     const blob = blobAt(repository, snapshot.commit, path)
     if (blob === undefined || repository.read(blob).type !== 'blob')
-      throw new StrataError('ABSENT', `${snapshot.id} has no file ${path}`, { data: { snapshot: snapshot.id, file: path }, hint: `See its files: strata show ${snapshot.id}` })
+      throw new StrataError('ABSENT', `${snapshot.id} has no file ${path}`, {
+        data: { snapshot: snapshot.id, file: path },
+        hint: `See its files: strata show ${snapshot.id}`,
+      })
     return repository.blob(blob)
   })
 }
 
-export type SnapshotView = { readonly snapshot: Snapshot; readonly active: boolean; readonly files: readonly { path: string; size: number; sha256: string }[]; readonly commits: readonly LoggedCommit[] }
+export type SnapshotView = {
+  readonly snapshot: Snapshot
+  readonly active: boolean
+  readonly files: readonly { path: string; size: number; sha256: string }[]
+  readonly commits: readonly LoggedCommit[]
+}
 
 /** A snapshot: what it is, its files, and the commits on its own branch. */
 export const showSnapshot = async (context: Context, name: string): Promise<SnapshotView> => {
@@ -95,5 +111,10 @@ export const showSnapshot = async (context: Context, name: string): Promise<Snap
   const snapshot = resolveSnapshot(state, name)
   const files = reading(context, (repository) => repository.manifest(snapshot.commit).files)
   const commits = await logCommits(context.fs, context.paths.repository, snapshot.commit)
-  return { snapshot, active: state.active === snapshot.id, files: files.map(({ path, size, sha256 }) => ({ path, size, sha256 })), commits: commits.filter((c) => c.trailers['Strata-Snapshot'] === snapshot.id) }
+  return {
+    snapshot,
+    active: state.active === snapshot.id,
+    files: files.map(({ path, size, sha256 }) => ({ path, size, sha256 })),
+    commits: commits.filter((c) => c.trailers['Strata-Snapshot'] === snapshot.id),
+  }
 }

@@ -19,7 +19,9 @@ import { writeInitial } from './initial.ts'
 
 /** The first folder or file of each pattern: without any of them a directory is not worth scanning. */
 const landmarks = (dataset: Dataset): string[] =>
-  dataset.chain.schemas.flatMap((s) => Object.values(s.kinds).flatMap(({ path }) => path.split('/').slice(0, 1))).filter((name) => !/[*?[]/.test(name))
+  dataset.chain.schemas
+    .flatMap((s) => Object.values(s.kinds).flatMap(({ path }) => path.split('/').slice(0, 1)))
+    .filter((name) => !/[*?[]/.test(name))
 
 /** The directories among `candidates` that exist and hold files of the dataset. */
 export const surveyCandidates = (context: Pick<Context, 'fs' | 'dataset'>, candidates: readonly string[]): Survey[] =>
@@ -38,7 +40,13 @@ const activateFirst = async (session: Session, id: string): Promise<void> => {
   const { context } = session
   const snapshot = session.state.snapshots[id]
   if (snapshot === undefined) throw new StrataError('ABSENT', `there is no snapshot ${id}`)
-  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes: snapshot.bytes, workers: context.workers })
+  const pool = new Pool({
+    fs: context.fs,
+    dataset: context.dataset,
+    module: context.module,
+    bytes: snapshot.bytes,
+    workers: context.workers,
+  })
   try {
     const proof = await verifySnapshot(context, pool, snapshot, session.repository.manifest(snapshot.commit).files)
     session.commit({ type: 'verify', proofs: [proof] }, { type: 'activate', proof, reason: 'capture', hold: null })
@@ -56,7 +64,10 @@ const begin = async (context: Context, id: string): Promise<Session> => {
     if (session.state.active !== null) throw exists(context.root)
     createFolders(context)
     recover(session)
-    session.commit({ type: 'create', data: { storeId: session.state.storeId || context.id() + context.id(), format: 1, dataset: context.dataset.name, announced: [id] } })
+    session.commit({
+      type: 'create',
+      data: { storeId: session.state.storeId || context.id() + context.id(), format: 1, dataset: context.dataset.name, announced: [id] },
+    })
     return session
   } catch (error) {
     await session.close()
@@ -69,10 +80,16 @@ export const initFrom = async (context: Context, from: Survey, options: InitOpti
   if (readView(context)?.state.active != null) throw exists(context.root)
   const { version } = from
   if (version === null)
-    throw new StrataError('NO_DATA', `${from.path} holds no data of ${context.dataset.name}`, { data: { path: from.path, files: from.files }, hint: 'Name the directory that holds the data: strata init --from DIR' })
+    throw new StrataError('NO_DATA', `${from.path} holds no data of ${context.dataset.name}`, {
+      data: { path: from.path, files: from.files },
+      hint: 'Name the directory that holds the data: strata init --from DIR',
+    })
   const position = context.dataset.chain.schemas.findIndex((s) => s.version === version)
   if (position < 0)
-    throw new StrataError('NEWER_SCHEMA', `${from.path} is of schema ${version}, which this chain does not know`, { data: { version }, hint: 'Use the version of the application that wrote it.' })
+    throw new StrataError('NEWER_SCHEMA', `${from.path} is of schema ${version}, which this chain does not know`, {
+      data: { version },
+      hint: 'Use the version of the application that wrote it.',
+    })
   const id = `${version}-${context.id()}`
   const session = await begin(context, id)
   try {
@@ -115,4 +132,3 @@ export const initFresh = async (context: Context): Promise<void> => {
     await session.close()
   }
 }
-

@@ -38,7 +38,16 @@ export type JobSpec = {
   readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed) => Promise<void>
 }
 
-export type JobWork = { readonly session: Session; readonly staging: Staging; readonly pool: Pool; readonly transaction: Transaction; readonly progress: ProgressSink; readonly signal: AbortSignal | undefined; readonly jobId: string; readonly targets: readonly StageTarget[] }
+export type JobWork = {
+  readonly session: Session
+  readonly staging: Staging
+  readonly pool: Pool
+  readonly transaction: Transaction
+  readonly progress: ProgressSink
+  readonly signal: AbortSignal | undefined
+  readonly jobId: string
+  readonly targets: readonly StageTarget[]
+}
 
 export type JobOptions = { readonly jobId?: string; readonly progress: ProgressSink; readonly signal?: AbortSignal | undefined }
 
@@ -52,23 +61,40 @@ export const preflight = (context: Context, bytes: number, files: number, snapsh
   const free = context.fs.statfs(context.root)
   const needed = spaceNeeded(bytes, snapshots)
   if (needed * (1 + RESERVE) > free.freeBytes)
-    throw new StrataError('NO_SPACE', `${needed} bytes are needed, ${free.freeBytes} are free`, { data: { needed, free: free.freeBytes }, hint: 'Free some space, then try again. Nothing was changed.' })
+    throw new StrataError('NO_SPACE', `${needed} bytes are needed, ${free.freeBytes} are free`, {
+      data: { needed, free: free.freeBytes },
+      hint: 'Free some space, then try again. Nothing was changed.',
+    })
   // File systems that make inodes as they need them report none.
   if (free.freeInodes > 0 && files * snapshots > free.freeInodes)
-    throw new StrataError('NO_SPACE', `${files * snapshots} files are to be made, ${free.freeInodes} are free`, { data: { needed: files * snapshots, free: free.freeInodes }, hint: 'Remove some files from this disk, then try again. Nothing was changed.' })
+    throw new StrataError('NO_SPACE', `${files * snapshots} files are to be made, ${free.freeInodes} are free`, {
+      data: { needed: files * snapshots, free: free.freeInodes },
+      hint: 'Remove some files from this disk, then try again. Nothing was changed.',
+    })
 }
 
 export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
-  if (signal?.aborted === true) throw new StrataError('CANCELLED', 'CANCELLED: stopped on request; the active snapshot is as it was', { hint: 'Start again at any time.' })
+  if (signal?.aborted === true)
+    throw new StrataError('CANCELLED', 'CANCELLED: stopped on request; the active snapshot is as it was', {
+      hint: 'Start again at any time.',
+    })
 }
 
 const late = (files: readonly string[]): StrataError =>
-  new StrataError('UNSTABLE', `the application keeps writing: ${files.slice(0, 5).join(', ')}`, { data: { files }, hint: 'Close the application, then migrate again.' })
+  new StrataError('UNSTABLE', `the application keeps writing: ${files.slice(0, 5).join(', ')}`, {
+    data: { files },
+    hint: 'Close the application, then migrate again.',
+  })
 
 type Sealed = { readonly snapshot: string; readonly stored: StoredCommit; readonly staged: StagedStep; readonly readMs: number }
 
 /** Commits of all targets in one transaction; a migrated snapshot's parent is the commit it was made from. */
-const sealTargets = (work: JobWork, spec: JobSpec, now: Checkpointed, staged: readonly StagedStep[]): { sealed: Sealed[]; slice: Slice } => {
+const sealTargets = (
+  work: JobWork,
+  spec: JobSpec,
+  now: Checkpointed,
+  staged: readonly StagedStep[],
+): { sealed: Sealed[]; slice: Slice } => {
   const { session, staging, targets, transaction, jobId } = work
   const { dataset } = session.context
   const readMs = session.context.now().getTime()
@@ -78,18 +104,21 @@ const sealTargets = (work: JobWork, spec: JobSpec, now: Checkpointed, staged: re
       const step = staged[i]
       const schema = dataset.chain.schemas[target.position]
       if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
-      const stored = t.addSnapshot(manifestOf(step.files.values(), scan(session.context, staging.directory(target)).directories), (digest) => ({
-        message: commitMessage(subjectOf(spec, target, dataset.chain), {
-          'Strata-Snapshot': target.snapshot,
-          'Strata-Seq': session.state.seq + 1,
-          'Schema-Version': schema.version,
-          Migration: schema.version,
-          Job: jobId,
-          'Manifest-Sha256': digest,
+      const stored = t.addSnapshot(
+        manifestOf(step.files.values(), scan(session.context, staging.directory(target)).directories),
+        (digest) => ({
+          message: commitMessage(subjectOf(spec, target, dataset.chain), {
+            'Strata-Snapshot': target.snapshot,
+            'Strata-Seq': session.state.seq + 1,
+            'Schema-Version': schema.version,
+            Migration: schema.version,
+            Job: jobId,
+            'Manifest-Sha256': digest,
+          }),
+          parents: [parent],
+          timestamp: session.seconds,
         }),
-        parents: [parent],
-        timestamp: session.seconds,
-      }))
+      )
       parent = stored.commit
       return { snapshot: target.snapshot, stored, staged: step, readMs }
     })
@@ -110,7 +139,13 @@ const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpoin
   const files = staged[index]?.files
   const quarantined = staged.slice(0, index + 1).flatMap((s) => s.issues.filter((i) => i.code === 'QUARANTINED'))
   const again = new Set(quarantined.map((i) => i.file))
-  const kept = now.snapshot.findings.filter((f) => f.file !== null && files?.has(f.file) === true && !again.has(f.file) && (f.code === 'UNKNOWN_FILE' || (mended && f.code === 'QUARANTINED')))
+  const kept = now.snapshot.findings.filter(
+    (f) =>
+      f.file !== null &&
+      files?.has(f.file) === true &&
+      !again.has(f.file) &&
+      (f.code === 'UNKNOWN_FILE' || (mended && f.code === 'QUARANTINED')),
+  )
   return [...kept, ...quarantined]
 }
 
@@ -124,7 +159,15 @@ const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made: { sea
     const version = chain.schemas[position]?.version ?? ''
     const files = [...step.files.values()]
     const event = {
-      completed: { version, description: chain.migrations[position - 1]?.description ?? '', changed: step.changed, created: step.created, removed: step.removed, records: staging.records, issues: step.issues },
+      completed: {
+        version,
+        description: chain.migrations[position - 1]?.description ?? '',
+        changed: step.changed,
+        created: step.created,
+        removed: step.removed,
+        records: staging.records,
+        issues: step.issues,
+      },
       sealed: {
         snapshot,
         schemaVersion: version,
@@ -151,7 +194,11 @@ const logSteps = (context: Context, staged: readonly StagedStep[], targets: read
     const version = context.dataset.chain.schemas[targets[i]?.position ?? 0]?.version ?? ''
     context.log('info', `${step.changed} files changed, ${step.created} created, ${step.removed} removed`, { step: version })
     for (const found of step.issues)
-      context.log(found.severity === 'error' ? 'error' : 'warning', `${found.code}: ${found.message}${found.count > 1 ? ` (${found.count} times)` : ''}`, { step: version, file: found.file ?? '' })
+      context.log(
+        found.severity === 'error' ? 'error' : 'warning',
+        `${found.code}: ${found.message}${found.count > 1 ? ` (${found.count} times)` : ''}`,
+        { step: version, file: found.file ?? '' },
+      )
   })
 }
 
@@ -189,7 +236,8 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const made = sealTargets(work, spec, now, staged)
   for (const { snapshot } of made.sealed) publish(context, snapshot)
   recordSeal(work, spec, now, made)
-  for (const { snapshot, stored, staged: step, readMs } of made.sealed) remember(context, snapshot, stored.commit, step.files, scan(context, context.paths.snapshot(snapshot)), readMs)
+  for (const { snapshot, stored, staged: step, readMs } of made.sealed)
+    remember(context, snapshot, stored.commit, step.files, scan(context, context.paths.snapshot(snapshot)), readMs)
   logSteps(context, staged, targets)
   progress.phase('verifying')
   const proofs = []
@@ -204,7 +252,14 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   if (proof === undefined) throw new StrataError('ABSENT', 'the job made no snapshot')
   session.commit(
     { type: 'verify', proofs },
-    { type: 'activate', proof, reason: spec.reason, jobId: work.jobId, hold: null, ...(spec.adopted === undefined ? {} : { adopted: spec.adopted }) },
+    {
+      type: 'activate',
+      proof,
+      reason: spec.reason,
+      jobId: work.jobId,
+      hold: null,
+      ...(spec.adopted === undefined ? {} : { adopted: spec.adopted }),
+    },
   )
   session.project()
 }
@@ -238,7 +293,9 @@ const announce = (session: Session, spec: JobSpec, jobId: string, targets: reado
 /** Directories that were published and never sealed stand for nothing. */
 export const sweepAnnounced = ({ context, state }: Session): string[] => {
   const left = state.announced.filter((id) => state.snapshots[id] === undefined)
-  const dirs = left.flatMap((id) => [join(context.paths.staging, id), context.paths.snapshot(id)]).filter((dir) => context.fs.lstat(dir) !== undefined)
+  const dirs = left
+    .flatMap((id) => [join(context.paths.staging, id), context.paths.snapshot(id)])
+    .filter((dir) => context.fs.lstat(dir) !== undefined)
   for (const dir of dirs) removeTree(context.fs, dir)
   return dirs
 }
@@ -249,7 +306,11 @@ const recordFailure = (session: Session, staging: Staging, jobId: string, error:
   // A journal that failed cannot take the failure either: the next start finds the job unfinished.
   if (hasCode(error, 'DURABILITY', 'CONFLICT') || session.state.running !== jobId) return
   const found = issueOf(error)
-  session.commit({ type: 'fail', jobId, data: { code: found.code, message: messageOf(error), file: found.file, record: found.record, step: found.step } })
+  session.commit({
+    type: 'fail',
+    jobId,
+    data: { code: found.code, message: messageOf(error), file: found.file, record: found.record, step: found.step },
+  })
   session.context.log('error', messageOf(error), { file: found.file ?? '', step: found.step ?? '' })
 }
 
@@ -257,7 +318,10 @@ const recordFailure = (session: Session, staging: Staging, jobId: string, error:
 export const runJob = async (session: Session, spec: JobSpec, options: JobOptions): Promise<string> => {
   const { context } = session
   const jobId = options.jobId ?? `job-${context.id()}`
-  const targets = spec.positions.map((position) => ({ position, snapshot: `${context.dataset.chain.schemas[position]?.version ?? ''}-${context.id()}` }))
+  const targets = spec.positions.map((position) => ({
+    position,
+    snapshot: `${context.dataset.chain.schemas[position]?.version ?? ''}-${context.id()}`,
+  }))
   announce(session, spec, jobId, targets)
   options.progress.started(jobId)
   const staging = new Staging(context, spec.base, targets)

@@ -4,7 +4,8 @@ import { checkChain } from '../core/chain.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { StrataError, messageOf } from '../core/errors.ts'
 
-const isDataset = (value: unknown): value is Dataset => typeof value === 'object' && value !== null && 'name' in value && 'chain' in value && 'ignore' in value
+const isDataset = (value: unknown): value is Dataset =>
+  typeof value === 'object' && value !== null && 'name' in value && 'chain' in value && 'ignore' in value
 
 /** Loads the dataset that a module exports as `default`. Migrations are loaded by path, so that workers can load them too. */
 export const loadDataset = async (module: string): Promise<Dataset> => {
@@ -20,7 +21,10 @@ export const loadDataset = async (module: string): Promise<Dataset> => {
     })
   }
   if (!isDataset(exports.default))
-    throw new StrataError('BAD_CHAIN', `${module} exports no dataset as default`, { data: { module }, hint: "export default dataset({ name: 'My app', chain: chain(v1).add(…) })" })
+    throw new StrataError('BAD_CHAIN', `${module} exports no dataset as default`, {
+      data: { module },
+      hint: "export default dataset({ name: 'My app', chain: chain(v1).add(…) })",
+    })
   checkChain(exports.default.chain)
   return exports.default
 }

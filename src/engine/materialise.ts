@@ -15,7 +15,10 @@ const writeOne = ({ fs }: Context, repository: Repository, dir: string, file: Ma
   checkPath(file.path)
   const bytes = repository.blob(file.oid)
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
-    throw new StrataError('CORRUPT', `${file.path} in the repository is not what its manifest says`, { data: { file: file.path, oid: file.oid }, hint: 'Run: strata verify' })
+    throw new StrataError('CORRUPT', `${file.path} in the repository is not what its manifest says`, {
+      data: { file: file.path, oid: file.oid },
+      hint: 'Run: strata verify',
+    })
   const path = join(dir, file.path)
   const fd = fs.open(path, 'wx', file.mode)
   try {

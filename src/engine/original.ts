@@ -25,12 +25,19 @@ export const writeOriginalIndex = ({ context, state, repository }: Session, sour
   const snapshot = state.snapshots[source.snapshot]
   if (snapshot === undefined) return
   const known = new Map(repository.manifest(snapshot.sealed).files.map((f) => [f.path, f]))
-  const entries = new Map([...scanned.files].flatMap(([path, stat]) => {
-    const file = known.get(path)
-    // A file that had another size when it was captured has changed since the scan: it is read again next time.
-    return file?.size !== stat.size ? [] : [[path, { ...file, stat }] as const]
-  }))
-  writeIndex(context.fs, context.paths.index(INDEX), { entries, directories: scanned.directories, commit: snapshot.sealed, readMs: context.now().getTime() })
+  const entries = new Map(
+    [...scanned.files].flatMap(([path, stat]) => {
+      const file = known.get(path)
+      // A file that had another size when it was captured has changed since the scan: it is read again next time.
+      return file?.size !== stat.size ? [] : [[path, { ...file, stat }] as const]
+    }),
+  )
+  writeIndex(context.fs, context.paths.index(INDEX), {
+    entries,
+    directories: scanned.directories,
+    commit: snapshot.sealed,
+    readMs: context.now().getTime(),
+  })
 }
 
 export type OriginalChange = { readonly path: string; readonly change: 'added' | 'changed' }
@@ -50,12 +57,20 @@ export const compareOriginal = (context: Context, state: State, repository: Repo
   const { changed } = changesSince(index, scan(context, original.path))
   if (changed.length === 0) return []
   const known = new Map(repository.manifest(captured.sealed).files.map((f) => [f.path, f]))
-  return changed.filter((path) => contentDiffers(context, original.path, path, known.get(path))).map((path) => ({ path, change: known.has(path) ? 'changed' : 'added' }))
+  return changed
+    .filter((path) => contentDiffers(context, original.path, path, known.get(path)))
+    .map((path) => ({ path, change: known.has(path) ? 'changed' : 'added' }))
 }
 
 export const originalFindings = (changes: readonly OriginalChange[]): Issue[] =>
   changes.map(({ path, change }) =>
-    issue({ severity: 'warning', code: 'ORIGINAL_CHANGED', file: path, message: `was ${change} in the original directory after it was captured`, hint: 'Take it over with: strata adopt' }),
+    issue({
+      severity: 'warning',
+      code: 'ORIGINAL_CHANGED',
+      file: path,
+      message: `was ${change} in the original directory after it was captured`,
+      hint: 'Take it over with: strata adopt',
+    }),
   )
 
 /** Compares at start, and records what was found when it is news. */
@@ -63,6 +78,7 @@ export const noteOriginal = (session: Session): Issue[] => {
   const { context, state, repository } = session
   const findings = originalFindings(compareOriginal(context, state, repository))
   const same = JSON.stringify(findings) === JSON.stringify(state.originalFindings)
-  if (!same && state.original !== null) session.commit({ type: 'note', event: { type: 'OriginalCompared', data: { path: state.original.path, findings } } })
+  if (!same && state.original !== null)
+    session.commit({ type: 'note', event: { type: 'OriginalCompared', data: { path: state.original.path, findings } } })
   return findings
 }

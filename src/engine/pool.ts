@@ -15,11 +15,15 @@ export type WireError = { code: ErrorCode | null; message: string; hint: string;
 export type Reply = { id: number; result: Result } | { id: number; error: WireError }
 
 const revive = (error: WireError): Error =>
-  error.code === null ? Object.assign(new Error(error.message), { stack: error.stack }) : new StrataError(error.code, error.message, { data: error.data, hint: error.hint })
+  error.code === null
+    ? Object.assign(new Error(error.message), { stack: error.stack })
+    : new StrataError(error.code, error.message, { data: error.data, hint: error.hint })
 
 // From the sources the built worker is used; in the build it lies beside this file's bundle.
 const workerUrl = (): URL =>
-  import.meta.url.endsWith('.ts') ? new URL('../../dist/worker.js', import.meta.url) : new URL(import.meta.url.includes('/chunks/') ? '../worker.js' : './worker.js', import.meta.url)
+  import.meta.url.endsWith('.ts')
+    ? new URL('../../dist/worker.js', import.meta.url)
+    : new URL(import.meta.url.includes('/chunks/') ? '../worker.js' : './worker.js', import.meta.url)
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
@@ -125,7 +129,11 @@ export class Pool {
       })
     }
     const onExit = (): void => {
-      onError(new StrataError('MIGRATION_FAILED', 'the worker that ran the migration has ended', { hint: 'It may have run out of memory. The active snapshot is untouched.' }))
+      onError(
+        new StrataError('MIGRATION_FAILED', 'the worker that ran the migration has ended', {
+          hint: 'It may have run out of memory. The active snapshot is untouched.',
+        }),
+      )
     }
     worker.on('message', onMessage)
     worker.on('error', onError)

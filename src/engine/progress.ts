@@ -1,4 +1,3 @@
-
 export type Phase = 'idle' | 'planning' | 'backup' | 'migrating' | 'verifying' | 'activating' | 'done'
 
 /** What a job reports while it runs: counts of what is done, not of what was begun. */
@@ -10,4 +9,3 @@ export type ProgressSink = {
 }
 
 export const silent: ProgressSink = { started: () => undefined, phase: () => undefined, totals: () => undefined, advance: () => undefined }
-

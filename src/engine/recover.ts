@@ -16,7 +16,13 @@ const endRunning = (session: Session): string[] => {
   session.commit({
     type: 'fail',
     jobId: running,
-    data: { code: 'CANCELLED', message: 'INTERRUPTED: the process ended before the switch; the snapshot before it stayed active', file: null, record: null, step: null },
+    data: {
+      code: 'CANCELLED',
+      message: 'INTERRUPTED: the process ended before the switch; the snapshot before it stayed active',
+      file: null,
+      record: null,
+      step: null,
+    },
   })
   return [`ended job ${running} to ${job?.toVersion ?? ''}, which had been interrupted before its switch`]
 }
@@ -34,9 +40,11 @@ const quarantineStaging = ({ context }: Session): string[] => {
 
 const dropTemporary = ({ context }: Session): string[] => {
   const { fs, paths } = context
-  const packs = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).filter((name) => /^tmp_/.test(name))
+  const packs = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).filter((name) => name.startsWith("tmp_"))
   for (const name of packs) fs.unlink(join(paths.packs, name))
-  const locks = [`${paths.current}.lock`, join(paths.repository, 'packed-refs.lock'), join(paths.repository, 'HEAD.lock')].filter((path) => fs.lstat(path) !== undefined)
+  const locks = [`${paths.current}.lock`, join(paths.repository, 'packed-refs.lock'), join(paths.repository, 'HEAD.lock')].filter(
+    (path) => fs.lstat(path) !== undefined,
+  )
   for (const path of locks) fs.unlink(path)
   const count = packs.length + locks.length
   return count === 0 ? [] : [`removed ${count} temporary files`]
@@ -80,4 +88,3 @@ export const recover = (session: Session): string[] => {
   for (const action of actions) context.log('warning', `recovered: ${action}`)
   return actions
 }
-

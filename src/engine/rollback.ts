@@ -12,7 +12,8 @@ export type Switched = { readonly from: Snapshot; readonly to: Snapshot; readonl
 
 const current = (state: State): Snapshot => {
   const active = activeSnapshot(state)
-  if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
+  if (active === undefined)
+    throw new StrataError('NO_STORE', 'the store holds no snapshot yet', { hint: 'Capture one with: strata init --from DIR' })
   return active
 }
 
@@ -24,7 +25,9 @@ const allowNewer = (session: Session, from: Snapshot, to: Snapshot, exact: boole
   const known = chain.schemas.map((s) => s.version)
   throw new StrataError('NEWER_SCHEMA', `the active snapshot is of schema ${from.schemaVersion}, which this chain does not know`, {
     data: { version: from.schemaVersion, known },
-    hint: exact ? `The target is of schema ${to.schemaVersion}; name one of: ${known.join(', ')}` : 'Only an exact rollback to a snapshot that this version can read is possible: rollback VERSION --exact.',
+    hint: exact
+      ? `The target is of schema ${to.schemaVersion}; name one of: ${known.join(', ')}`
+      : 'Only an exact rollback to a snapshot that this version can read is possible: rollback VERSION --exact.',
   })
 }
 
@@ -54,7 +57,11 @@ export const redo = async (session: Session, exact: boolean): Promise<Switched> 
 }
 
 /** What a rollback or redo would do; reads only. `pending`: files whose stat differs and that would be looked into. */
-export const previewSwitch = (session: Pick<Session, 'context' | 'repository' | 'state'>, kind: 'rollback' | 'redo', name?: string): Switched & { pending: readonly string[] } => {
+export const previewSwitch = (
+  session: Pick<Session, 'context' | 'repository' | 'state'>,
+  kind: 'rollback' | 'redo',
+  name?: string,
+): Switched & { pending: readonly string[] } => {
   const from = current(session.state)
   const to = kind === 'rollback' ? rollbackTarget(session.state, name) : redoTarget(session.state)
   const since = kind === 'rollback' ? from.sealed : (session.state.undone.at(-1)?.commit ?? from.sealed)

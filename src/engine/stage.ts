@@ -50,7 +50,13 @@ export class Staging {
   }
 
   /** Transforms files of the source; returns those that have changed since they were captured. */
-  async transform(source: StageSource, paths: readonly string[], pool: Pool, transaction: Transaction, progress: Progress): Promise<string[]> {
+  async transform(
+    source: StageSource,
+    paths: readonly string[],
+    pool: Pool,
+    transaction: Transaction,
+    progress: Progress,
+  ): Promise<string[]> {
     const stale: string[] = []
     const wanted = paths.flatMap((path) => source.files.get(path) ?? [])
     const task = this.#task(source)
@@ -89,7 +95,15 @@ export class Staging {
   /** Puts outputs of the only target in place of what the transform made. */
   put(path: string, outputs: readonly Made[], issues: readonly Issue[]): void {
     const before = this.#results.get(path)
-    this.#results.set(path, { path, records: 0, reads: [], damaged: false, ...before, issues: [...(before?.issues ?? []), ...issues], steps: [outputs] })
+    this.#results.set(path, {
+      path,
+      records: 0,
+      reads: [],
+      damaged: false,
+      ...before,
+      issues: [...(before?.issues ?? []), ...issues],
+      steps: [outputs],
+    })
   }
 
   /** Files whose result depends on one of `changed`. */
@@ -146,10 +160,14 @@ export class Staging {
 
   #refuseTwice(files: ReadonlyMap<string, FileEntry>, made: Made, result: Transformed): void {
     if (!files.has(made.path)) return
-    throw new StrataError('EXISTS', `the migration makes ${made.path} from ${result.path}, but the dataset has a file of that name already`, {
-      data: { file: made.path, source: result.path },
-      hint: 'Move the existing file out of the data directory, then migrate again. The active snapshot is untouched.',
-    })
+    throw new StrataError(
+      'EXISTS',
+      `the migration makes ${made.path} from ${result.path}, but the dataset has a file of that name already`,
+      {
+        data: { file: made.path, source: result.path },
+        hint: 'Move the existing file out of the data directory, then migrate again. The active snapshot is untouched.',
+      },
+    )
   }
 
   #task(source: StageSource): Omit<TransformTask, 'files'> {

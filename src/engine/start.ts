@@ -50,7 +50,15 @@ const describe = (s: Survey): string => `${s.path} (schema ${s.version ?? '?'}, 
 /** Several places hold data: someone has to say which. */
 export const ambiguous = (found: readonly Survey[]): StrataError =>
   new StrataError('AMBIGUOUS', `data was found in ${found.length} places: ${found.map(describe).join('; ')}`, {
-    data: { candidates: found.map(({ path, version, files, bytes, newestMs }) => ({ path, version, files, bytes, newest: new Date(newestMs).toISOString() })) },
+    data: {
+      candidates: found.map(({ path, version, files, bytes, newestMs }) => ({
+        path,
+        version,
+        files,
+        bytes,
+        newest: new Date(newestMs).toISOString(),
+      })),
+    },
     hint: 'Name the one to use: init --from DIR. The others stay as they are.',
   })
 

@@ -25,11 +25,27 @@ import { readFile } from '../storage/files.ts'
 export type Content = { readonly path: string; readonly size: number; readonly sha256: string; readonly oid: Oid }
 
 export type CaptureFile = { readonly path: string; readonly known: string | null }
-export type CaptureTask = { readonly type: 'capture'; readonly root: string; readonly copyTo: string | null; readonly files: readonly CaptureFile[] }
+export type CaptureTask = {
+  readonly type: 'capture'
+  readonly root: string
+  readonly copyTo: string | null
+  readonly files: readonly CaptureFile[]
+}
 export type Captured = Content & { readonly stat: FileStat; readonly version: string | null; readonly same: boolean }
-export type CaptureResult = { readonly type: 'capture'; readonly files: readonly Captured[]; readonly gone: readonly string[]; readonly pack: EncodedBatch }
+export type CaptureResult = {
+  readonly type: 'capture'
+  readonly files: readonly Captured[]
+  readonly gone: readonly string[]
+  readonly pack: EncodedBatch
+}
 
-export type TransformFile = { readonly path: string; readonly sha256: string; readonly oid: Oid; readonly size: number; readonly mode: number }
+export type TransformFile = {
+  readonly path: string
+  readonly sha256: string
+  readonly oid: Oid
+  readonly size: number
+  readonly mode: number
+}
 export type TransformTask = {
   readonly type: 'transform'
   /** Identifies the source: a worker keeps what it worked out of other files while this stays the same. */
@@ -53,10 +69,24 @@ export type Transformed = {
   readonly reads: readonly string[]
   readonly damaged: boolean
 }
-export type TransformResult = { readonly type: 'transform'; readonly files: readonly Transformed[]; readonly stale: readonly string[]; readonly pack: EncodedBatch }
+export type TransformResult = {
+  readonly type: 'transform'
+  readonly files: readonly Transformed[]
+  readonly stale: readonly string[]
+  readonly pack: EncodedBatch
+}
 
-export type VerifyTask = { readonly type: 'verify'; readonly root: string; readonly files: readonly { path: string; size: number; sha256: string }[] }
-export type VerifyResult = { readonly type: 'verify'; readonly checked: number; readonly bytes: number; readonly wrong: readonly { path: string; why: string }[] }
+export type VerifyTask = {
+  readonly type: 'verify'
+  readonly root: string
+  readonly files: readonly { path: string; size: number; sha256: string }[]
+}
+export type VerifyResult = {
+  readonly type: 'verify'
+  readonly checked: number
+  readonly bytes: number
+  readonly wrong: readonly { path: string; why: string }[]
+}
 
 export type Task = CaptureTask | TransformTask | VerifyTask
 export type Result = CaptureResult | TransformResult | VerifyResult
@@ -213,7 +243,16 @@ class Trail {
   }
 
   #make(path: string, bytes: Uint8Array): Pending {
-    return { path, size: bytes.byteLength, sha256: sha256(bytes), mode: this.#mode, same: false, oid: null, place: this.#blobs.add(bytes), bytes }
+    return {
+      path,
+      size: bytes.byteLength,
+      sha256: sha256(bytes),
+      mode: this.#mode,
+      same: false,
+      oid: null,
+      place: this.#blobs.add(bytes),
+      bytes,
+    }
   }
 }
 

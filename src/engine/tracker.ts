@@ -104,7 +104,10 @@ export class Tracker implements ProgressSink {
       job: this.job === null ? null : { ...this.job, filesProcessed: running ? this.#files.done : this.job.filesProcessed },
       phase: this.#phase,
       // The steps of a job run over each file in turn: the chain as a whole is what progresses.
-      step: last === undefined ? null : { index: this.#steps.length - 1, total: this.#steps.length, version: last.version, description: last.description },
+      step:
+        last === undefined
+          ? null
+          : { index: this.#steps.length - 1, total: this.#steps.length, version: last.version, description: last.description },
       filesDone: this.#files.done,
       filesTotal: this.#files.total,
       bytesDone: this.#bytes.done,

@@ -9,11 +9,17 @@ import type { Pool } from './pool.ts'
 export type DirectoryCheck = { readonly files: number; readonly bytes: number; readonly wrong: readonly { path: string; why: string }[] }
 
 /** Reads every byte of a directory and compares it with the manifest. Changes nothing. */
-export const checkDirectory = async (pool: Pool, root: string, files: Iterable<FileEntry>, onProgress?: (files: number, bytes: number) => void): Promise<DirectoryCheck> => {
+export const checkDirectory = async (
+  pool: Pool,
+  root: string,
+  files: Iterable<FileEntry>,
+  onProgress?: (files: number, bytes: number) => void,
+): Promise<DirectoryCheck> => {
   const wrong: { path: string; why: string }[] = []
   let [count, bytes] = [0, 0]
   const tasks = (function* () {
-    for (const batch of batches(files)) yield { type: 'verify' as const, root, files: batch.map(({ path, size, sha256 }) => ({ path, size, sha256 })) }
+    for (const batch of batches(files))
+      yield { type: 'verify' as const, root, files: batch.map(({ path, size, sha256 }) => ({ path, size, sha256 })) }
   })()
   await pool.each(tasks, (result) => {
     count += result.checked
@@ -25,8 +31,19 @@ export const checkDirectory = async (pool: Pool, root: string, files: Iterable<F
 }
 
 /** The proof that a snapshot may be activated. Throws CORRUPT. */
-export const verifySnapshot = async (context: Context, pool: Pool, snapshot: Snapshot, files: Iterable<FileEntry>): Promise<VerifiedSnapshot> => {
+export const verifySnapshot = async (
+  context: Context,
+  pool: Pool,
+  snapshot: Snapshot,
+  files: Iterable<FileEntry>,
+): Promise<VerifiedSnapshot> => {
   const check = await checkDirectory(pool, context.paths.snapshot(snapshot.id), files)
   for (const { path, why } of check.wrong) context.log('error', `${path} ${why}`, { file: path, step: snapshot.schemaVersion })
-  return verified({ snapshot: snapshot.id, commit: snapshot.commit, files: check.files, bytes: check.bytes, differences: check.wrong.length })
+  return verified({
+    snapshot: snapshot.id,
+    commit: snapshot.commit,
+    files: check.files,
+    bytes: check.bytes,
+    differences: check.wrong.length,
+  })
 }

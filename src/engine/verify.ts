@@ -37,14 +37,16 @@ const wrong = (file: string, message: string): Issue => issue({ code: 'CORRUPT',
 const checkProjections = ({ fs, paths }: Context, state: State): Issue[] => {
   const issues: Issue[] = []
   const pointer = pointerOf(state)
-  if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer)) issues.push(wrong('CURRENT', 'is not what the journal says'))
+  if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer))
+    issues.push(wrong('CURRENT', 'is not what the journal says'))
   const packed = readPackedRefs(fs, paths.repository)
   const loose = readLooseRefs(fs, paths.repository)
   for (const [name, oid] of refsOf(state)) {
     const found = loose.get(name) ?? packed.get(name)
     if (found !== oid) issues.push(wrong('repo.git/packed-refs', `${name} is ${found ?? 'missing'}; the journal says ${oid}`))
   }
-  if (readHead(fs, paths.repository) !== `refs/heads/${state.active ?? 'none'}`) issues.push(wrong('repo.git/HEAD', 'does not name the active snapshot'))
+  if (readHead(fs, paths.repository) !== `refs/heads/${state.active ?? 'none'}`)
+    issues.push(wrong('repo.git/HEAD', 'does not name the active snapshot'))
   return issues
 }
 
@@ -53,13 +55,17 @@ const checkPacks = ({ fs, paths }: Context): { issues: Issue[]; blobs: Map<Oid, 
   const issues: Issue[] = []
   const blobs = new Map<Oid, string>()
   let checked = 0
-  for (const name of fs.readdir(paths.packs).filter((n) => n.endsWith('.pack')).sort()) {
+  for (const name of fs
+    .readdir(paths.packs)
+    .filter((n) => n.endsWith('.pack'))
+    .sort()) {
     verifyPack(fs, join(paths.packs, name), {
       onObject: ({ oid, sha256 }) => {
         checked += 1
         if (sha256 !== undefined) blobs.set(oid, sha256)
       },
-      onFinding: (finding) => issues.push(wrong(`repo.git/objects/pack/${name}`, `${finding.oid === null ? '' : `object ${finding.oid}: `}${finding.message}`)),
+      onFinding: (finding) =>
+        issues.push(wrong(`repo.git/objects/pack/${name}`, `${finding.oid === null ? '' : `object ${finding.oid}: `}${finding.message}`)),
     })
   }
   return { issues, blobs, checked }
@@ -69,7 +75,14 @@ const compareManifest = (manifest: Manifest, blobs: ReadonlyMap<Oid, string>, co
   manifest.files.flatMap((f) => {
     const found = blobs.get(f.oid)
     if (found === f.sha256) return []
-    return [wrong(f.path, found === undefined ? `its object ${f.oid} is missing from the repository (commit ${commit})` : `its object ${f.oid} is not what the manifest of commit ${commit} says`)]
+    return [
+      wrong(
+        f.path,
+        found === undefined
+          ? `its object ${f.oid} is missing from the repository (commit ${commit})`
+          : `its object ${f.oid} is not what the manifest of commit ${commit} says`,
+      ),
+    ]
   })
 
 /** Every commit that a snapshot's branch leads to, each manifest against the bytes of its objects. */
@@ -98,7 +111,8 @@ type Checked = { issues: Issue[]; files: number }
 /** A file edited since the last checkpoint is not damage; one whose stat says it was not edited, but whose bytes differ, is. */
 const checkActive = async (context: Context, repository: Repository, active: Snapshot): Promise<Checked> => {
   const root = context.paths.snapshot(active.id)
-  if (context.fs.lstat(root) === undefined) return { issues: [wrong(`snapshots/${active.id}`, 'the active directory is missing')], files: 0 }
+  if (context.fs.lstat(root) === undefined)
+    return { issues: [wrong(`snapshots/${active.id}`, 'the active directory is missing')], files: 0 }
   const { files } = repository.manifest(active.commit)
   const { index, changes } = look(context, active)
   const edited = new Set(index === undefined ? [] : changes.changed)
@@ -108,7 +122,14 @@ const checkActive = async (context: Context, repository: Repository, active: Sna
     const result = await checkDirectory(pool, root, files)
     const issues = result.wrong.map(({ path, why }) =>
       edited.has(path) || removed.has(path)
-        ? issue({ severity: 'warning', code: 'EDITED', file: path, snapshot: active.id, message: 'was changed since the last checkpoint', hint: 'Keep it with: strata checkpoint' })
+        ? issue({
+            severity: 'warning',
+            code: 'EDITED',
+            file: path,
+            snapshot: active.id,
+            message: 'was changed since the last checkpoint',
+            hint: 'Keep it with: strata checkpoint',
+          })
         : issue({ code: 'CORRUPT', file: path, snapshot: active.id, message: why, hint: REPAIR }),
     )
     return { issues: [...issues, ...active.findings.map((f) => ({ ...f, snapshot: active.id }))], files: result.files }
@@ -144,8 +165,17 @@ export const verifyStore = async (context: Context): Promise<ValidationReport> =
     const packs = checkPacks(context)
     const active = activeSnapshot(state)
     if (active === undefined) throw new StrataError('NO_STORE', messageOf('the store holds no snapshot'))
-    const directory = await checkActive(context, repository, active).catch((error: unknown): Checked => ({ issues: [issueOf(error, { code: 'CORRUPT', hint: REPAIR })], files: 0 }))
-    const issues = [...checkJournal(context), ...checkProjections(context, state), ...packs.issues, ...checkHistory(repository, state, packs.blobs), ...directory.issues, ...state.originalFindings]
+    const directory = await checkActive(context, repository, active).catch(
+      (error: unknown): Checked => ({ issues: [issueOf(error, { code: 'CORRUPT', hint: REPAIR })], files: 0 }),
+    )
+    const issues = [
+      ...checkJournal(context),
+      ...checkProjections(context, state),
+      ...packs.issues,
+      ...checkHistory(repository, state, packs.blobs),
+      ...directory.issues,
+      ...state.originalFindings,
+    ]
     return report(issues, directory.files + packs.checked)
   } finally {
     repository.close()

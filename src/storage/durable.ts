@@ -41,7 +41,8 @@ export const fsyncFile = (fs: FsPort, fd: number, path: string): void => {
 
 /** Some systems cannot flush a directory (Windows, some network mounts): only those refusals are tolerated. */
 const directoryFsyncUnsupported = (error: unknown): boolean =>
-  ['EINVAL', 'ENOTSUP', 'EISDIR'].includes(systemCode(error)) || (process.platform === 'win32' && ['EPERM', 'EACCES'].includes(systemCode(error)))
+  ['EINVAL', 'ENOTSUP', 'EISDIR'].includes(systemCode(error)) ||
+  (process.platform === 'win32' && ['EPERM', 'EACCES'].includes(systemCode(error)))
 
 export const fsyncDirectory = (fs: FsPort, path: string): void => {
   let fd: number | undefined

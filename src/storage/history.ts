@@ -39,7 +39,13 @@ const readOnlyFs = (fs: FsPort) => ({
   },
 })
 
-export type LoggedCommit = { readonly oid: string; readonly subject: string; readonly trailers: Readonly<Record<string, string>>; readonly parents: readonly string[]; readonly at: string }
+export type LoggedCommit = {
+  readonly oid: string
+  readonly subject: string
+  readonly trailers: Readonly<Record<string, string>>
+  readonly parents: readonly string[]
+  readonly at: string
+}
 
 const TRAILER = /^([A-Z][A-Za-z0-9-]*): (.*)$/
 
@@ -62,6 +68,12 @@ const asLogged = (oid: string, commit: CommitObject): LoggedCommit => ({
 /** The commits that led to `oid`, newest first. */
 export const logCommits = async (fs: FsPort, gitdir: string, oid: string, depth?: number): Promise<LoggedCommit[]> => {
   const git = await import('isomorphic-git')
-  const found: ReadCommitResult[] = await git.log({ fs: readOnlyFs(fs), gitdir, ref: oid, ...(depth === undefined ? {} : { depth }), cache: {} })
+  const found: ReadCommitResult[] = await git.log({
+    fs: readOnlyFs(fs),
+    gitdir,
+    ref: oid,
+    ...(depth === undefined ? {} : { depth }),
+    cache: {},
+  })
   return found.map(({ oid: id, commit }) => asLogged(id, commit))
 }

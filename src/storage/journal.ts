@@ -224,7 +224,7 @@ export class JournalWriter {
   #place(events: readonly NewEvent[]): StrataEvent[] {
     const start = this.state.seq + 1
     // Adding seq and id to a NewEvent makes the StrataEvent of the same type.
-    return events.map((event, i) => ({ seq: start + i, id: this.#options.id(), ...event }) as StrataEvent)
+    return events.map((event, i) => ({ seq: start + i, id: this.#options.id(), ...event }))
   }
 
   #write(events: readonly NewEvent[], segment: number): StrataEvent[] {

@@ -71,7 +71,11 @@ export const inflateEntry = (fs: FsPort, fd: number, name: string, entry: Pick<R
   const got = readFully(fs, fd, input, entry.start)
   try {
     // `info` also tells how many bytes of the input the stream took.
-    const result = inflateSync(input.subarray(0, got), { info: true, maxOutputLength: Math.max(1, entry.size), finishFlush: constants.Z_SYNC_FLUSH }) as unknown as {
+    const result = inflateSync(input.subarray(0, got), {
+      info: true,
+      maxOutputLength: Math.max(1, entry.size),
+      finishFlush: constants.Z_SYNC_FLUSH,
+    }) as unknown as {
       buffer: Buffer
       engine: { bytesWritten: number }
     }

@@ -57,8 +57,10 @@ export class PackIndex {
 
   /** Throws CORRUPT when the bytes cannot be an index; `checkSum` tells whether they are undamaged. */
   constructor(bytes: Buffer, name: string) {
-    const broken = (why: string): StrataError => new StrataError('CORRUPT', `${name}: ${why}`, { data: { file: name }, hint: 'Run: strata verify' })
-    if (bytes.length < HEADER + FAN_OUT + 40 || bytes.readUInt32BE(0) !== MAGIC || bytes.readUInt32BE(4) !== 2) throw broken('is not a pack index of version 2')
+    const broken = (why: string): StrataError =>
+      new StrataError('CORRUPT', `${name}: ${why}`, { data: { file: name }, hint: 'Run: strata verify' })
+    if (bytes.length < HEADER + FAN_OUT + 40 || bytes.readUInt32BE(0) !== MAGIC || bytes.readUInt32BE(4) !== 2)
+      throw broken('is not a pack index of version 2')
     this.#bytes = bytes
     this.#ids = HEADER + FAN_OUT
     this.count = bytes.readUInt32BE(HEADER + 255 * 4)
@@ -94,7 +96,8 @@ export class PackIndex {
 
   *entries(): Generator<IndexedEntry> {
     const crcs = this.#ids + this.count * 20
-    for (let i = 0; i < this.count; i++) yield { oid: oidAt(this.#bytes, this.#ids + i * 20), crc32: this.#bytes.readUInt32BE(crcs + i * 4), offset: this.#offset(i) }
+    for (let i = 0; i < this.count; i++)
+      yield { oid: oidAt(this.#bytes, this.#ids + i * 20), crc32: this.#bytes.readUInt32BE(crcs + i * 4), offset: this.#offset(i) }
   }
 
   #fan(byte: number): number {

@@ -82,7 +82,10 @@ export class PackStore {
     const at = this.#locate(oid)
     const found = at === undefined ? this.#loose(oid) : this.#entry(at.pack, at.offset, 0)
     if (found !== undefined && objectOid(found.type, found.bytes) !== oid)
-      throw new StrataError('CORRUPT', `object ${oid} is not what its id says (${at?.pack.name ?? 'loose'})`, { data: { oid, file: at?.pack.name ?? '' }, hint: 'Run: strata verify' })
+      throw new StrataError('CORRUPT', `object ${oid} is not what its id says (${at?.pack.name ?? 'loose'})`, {
+        data: { oid, file: at?.pack.name ?? '' },
+        hint: 'Run: strata verify',
+      })
     return found
   }
 
@@ -90,7 +93,8 @@ export class PackStore {
     if (depth > DELTA_DEPTH) throw new StrataError('CORRUPT', `${pack.name}: a chain of deltas does not end`, { data: { file: pack.name } })
     const { fd, end } = this.#handle(pack.name)
     const entry = readEntryHeader(this.#fs, fd, pack.name, offset)
-    if (entry.size > MOST_BYTES) throw new StrataError('CORRUPT', `${pack.name}, offset ${offset}: declares ${entry.size} bytes`, { data: { file: pack.name } })
+    if (entry.size > MOST_BYTES)
+      throw new StrataError('CORRUPT', `${pack.name}, offset ${offset}: declares ${entry.size} bytes`, { data: { file: pack.name } })
     const { bytes } = inflateEntry(this.#fs, fd, pack.name, entry, end)
     if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes }
     const base = this.#base(pack, entry, depth)
@@ -224,7 +228,12 @@ const checkObject = (store: PackStore, oid: Oid, visitor: PackVisitor): void => 
   try {
     const found = store.read(oid)
     if (found === undefined) visitor.onFinding({ oid, message: 'cannot be found' })
-    else visitor.onObject({ oid, type: found.type, sha256: found.type === 'blob' ? createHash('sha256').update(found.bytes).digest('hex') : undefined })
+    else
+      visitor.onObject({
+        oid,
+        type: found.type,
+        sha256: found.type === 'blob' ? createHash('sha256').update(found.bytes).digest('hex') : undefined,
+      })
   } catch (error) {
     visitor.onFinding({ oid, message: messageOf(error) })
   }

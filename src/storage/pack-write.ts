@@ -20,7 +20,13 @@ export type PackEntry = { readonly oid: Oid; readonly crc32: number; readonly si
 /** Many entries in one transferable buffer, and where each is. */
 export type EncodedBatch = {
   readonly buffer: ArrayBuffer
-  readonly table: readonly { readonly oid: Oid; readonly crc32: number; readonly offset: number; readonly length: number; readonly size: number }[]
+  readonly table: readonly {
+    readonly oid: Oid
+    readonly crc32: number
+    readonly offset: number
+    readonly length: number
+    readonly size: number
+  }[]
 }
 
 /** Type and size, seven bits at a time with the lowest first, four of them in the first byte (gitformat-pack). */
@@ -36,7 +42,8 @@ const entryHeader = (type: ObjectType, size: number): Buffer => {
   return Buffer.from([...bytes, byte])
 }
 
-const deflate = (bytes: Uint8Array): Buffer => (bytes.byteLength <= SMALL ? deflateSync(bytes, { level: 1, windowBits: 12, memLevel: 5 }) : deflateSync(bytes, { level: 1 }))
+const deflate = (bytes: Uint8Array): Buffer =>
+  bytes.byteLength <= SMALL ? deflateSync(bytes, { level: 1, windowBits: 12, memLevel: 5 }) : deflateSync(bytes, { level: 1 })
 
 /** Encodes one object: pure, synchronous, fit for workers. */
 export const packEntry = (type: ObjectType, bytes: Uint8Array): PackEntry => {
@@ -119,7 +126,8 @@ export class PackWriter {
     writeAll(this.#fs, fd, packHeader(this.#entries.length), 0)
     const checksum = this.#checksum(fd)
     writeAll(this.#fs, fd, checksum, this.#bytes)
-    if (this.#fs.fstat(fd).size !== this.#bytes + checksum.length) throw new StrataError('NO_SPACE', 'a pack was not written whole', { hint: 'Free some space, then try again.' })
+    if (this.#fs.fstat(fd).size !== this.#bytes + checksum.length)
+      throw new StrataError('NO_SPACE', 'a pack was not written whole', { hint: 'Free some space, then try again.' })
     fsyncFile(this.#fs, fd, this.#temporary)
     this.#fs.close(fd)
     this.#fd = null
@@ -136,7 +144,7 @@ export class PackWriter {
 
   #publish(checksum: Buffer): FinishedPack {
     const name = `pack-${checksum.toString('hex')}`
-    const index = `${this.#temporary.replace('tmp_pack_', 'tmp_idx_')}`
+    const index = this.#temporary.replace('tmp_pack_', 'tmp_idx_')
     const fd = this.#fs.open(index, 'wx', 0o400)
     try {
       writeAll(this.#fs, fd, encodeIndex(this.#entries, checksum))

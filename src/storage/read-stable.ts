@@ -60,7 +60,11 @@ const openError = (error: unknown, path: string): StrataError | undefined => {
   const code = systemCode(error)
   if (code === 'ENOENT') return undefined
   if (code === 'ELOOP') return special(path)
-  return new StrataError('UNREADABLE', `${path} cannot be read: ${code}`, { data: { file: path, systemCode: code }, hint: 'Check its permissions.', cause: error })
+  return new StrataError('UNREADABLE', `${path} cannot be read: ${code}`, {
+    data: { file: path, systemCode: code },
+    hint: 'Check its permissions.',
+    cause: error,
+  })
 }
 
 /**
@@ -87,5 +91,8 @@ export const readStable = (fs: FsPort, path: string, name: string): Read | undef
     }
     Atomics.wait(clock, 0, 0, PAUSE_MS)
   }
-  throw new StrataError('UNSTABLE', `${name} kept changing while it was read`, { data: { file: name }, hint: 'Close the application that writes it, then try again.' })
+  throw new StrataError('UNSTABLE', `${name} kept changing while it was read`, {
+    data: { file: name },
+    hint: 'Close the application that writes it, then try again.',
+  })
 }

@@ -20,7 +20,10 @@ export const readPackedRefs = (fs: FsPort, repository: string): Map<string, Oid>
     if (line === '' || line.startsWith('#') || line.startsWith('^')) continue
     const [, oid, name] = ROW.exec(line) ?? []
     if (oid === undefined || name === undefined || !isOid(oid))
-      throw new StrataError('CORRUPT', 'packed-refs has a line that is no ref', { data: { file: 'repo.git/packed-refs' }, hint: 'Run: strata repair' })
+      throw new StrataError('CORRUPT', 'packed-refs has a line that is no ref', {
+        data: { file: 'repo.git/packed-refs' },
+        hint: 'Run: strata repair',
+      })
     refs.set(name, oid)
   }
   return refs
@@ -58,7 +61,8 @@ export const writePackedRefs = (fs: FsPort, repository: string, refs: Refs): voi
   replaceFile(fs, join(repository, 'packed-refs'), Buffer.from(encodePackedRefs(refs)))
 }
 
-export const readHead = (fs: FsPort, repository: string): string | undefined => /^ref: (refs\/\S+)\s*$/.exec(readText(fs, join(repository, 'HEAD')) ?? '')?.[1]
+export const readHead = (fs: FsPort, repository: string): string | undefined =>
+  /^ref: (refs\/\S+)\s*$/.exec(readText(fs, join(repository, 'HEAD')) ?? '')?.[1]
 
 export const writeHead = (fs: FsPort, repository: string, ref: string): void => {
   replaceFile(fs, join(repository, 'HEAD'), Buffer.from(`ref: ${ref}\n`))

@@ -98,7 +98,12 @@ export class Transaction {
     const path = [hex.slice(0, 4), hex.slice(4, 6), `${String(upTo).padStart(10, '0')}.jsonl`]
     const root = previous === null ? undefined : decodeCommit(this.#read(previous)).tree
     const tree = this.#insert(root, path, blob)
-    return this.#addCommit(tree, previous === null ? [] : [previous], commitMessage(`Journal up to event ${upTo}`, { 'Strata-Seq': upTo }), timestamp)
+    return this.#addCommit(
+      tree,
+      previous === null ? [] : [previous],
+      commitMessage(`Journal up to event ${upTo}`, { 'Strata-Seq': upTo }),
+      timestamp,
+    )
   }
 
   /** Makes everything durable; a ref may name it from now on. Blobs first: no tree names what is not there. */
@@ -157,7 +162,10 @@ export class Repository {
   read(oid: Oid): { type: string; bytes: Uint8Array } {
     const found = this.packs.read(oid)
     if (found === undefined)
-      throw new StrataError('CORRUPT', `object ${oid} is missing from the repository`, { data: { oid }, hint: 'Run: strata verify, then: strata repair' })
+      throw new StrataError('CORRUPT', `object ${oid} is missing from the repository`, {
+        data: { oid },
+        hint: 'Run: strata verify, then: strata repair',
+      })
     return found
   }
 

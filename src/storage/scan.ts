@@ -9,7 +9,13 @@ import { replaceFile } from './durable.ts'
 import type { FsPort } from './fs.ts'
 
 /** What a file's stat said; times in milliseconds as the kernel gave them (about a quarter microsecond of precision). */
-export type FileStat = { readonly size: number; readonly mtimeMs: number; readonly ctimeMs: number; readonly ino: number; readonly mode: number }
+export type FileStat = {
+  readonly size: number
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+  readonly ino: number
+  readonly mode: number
+}
 export type Scanned = { readonly files: ReadonlyMap<string, FileStat>; readonly directories: readonly DirectoryEntry[] }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -70,7 +76,8 @@ export const scanDirectory = (fs: FsPort, root: string, ignored: (path: string) 
         if (ignored(`${path}/`)) continue
         directories.push({ path, mode: stat.mode & 0o777 })
         walk(join(dir, name), `${path}/`)
-      } else if (stat.isFile()) files.set(path, { size: stat.size, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs, ino: stat.ino, mode: stat.mode & 0o777 })
+      } else if (stat.isFile())
+        files.set(path, { size: stat.size, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs, ino: stat.ino, mode: stat.mode & 0o777 })
       else refused.push({ path, why: kindOfSpecial(stat), code: 'SPECIAL_FILE' })
     }
   }
@@ -95,9 +102,15 @@ export type Index = {
  */
 const racy = (stat: FileStat, readMs: number): boolean => stat.mtimeMs > readMs - (stat.mtimeMs % 1000 === 0 ? 2000 : 20)
 
-const same = (a: FileStat, b: FileStat): boolean => a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.mode === b.mode
+const same = (a: FileStat, b: FileStat): boolean =>
+  a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.mode === b.mode
 
-export type Changes = { readonly changed: readonly string[]; readonly removed: readonly string[]; readonly directoriesChanged: boolean; readonly scanned: Scanned }
+export type Changes = {
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  readonly directoriesChanged: boolean
+  readonly scanned: Scanned
+}
 
 /** What may differ between a directory and its index: by stat, and too-young entries as well. */
 export const changesSince = (index: Index | undefined, scanned: Scanned): Changes => {
@@ -108,7 +121,9 @@ export const changesSince = (index: Index | undefined, scanned: Scanned): Change
   }
   const removed = index === undefined ? [] : [...index.entries.keys()].filter((path) => !scanned.files.has(path))
   const before = index?.directories ?? []
-  const directoriesChanged = before.length !== scanned.directories.length || before.some((d, i) => d.path !== scanned.directories[i]?.path || d.mode !== scanned.directories[i]?.mode)
+  const directoriesChanged =
+    before.length !== scanned.directories.length ||
+    before.some((d, i) => d.path !== scanned.directories[i]?.path || d.mode !== scanned.directories[i]?.mode)
   return { changed, removed, directoriesChanged, scanned }
 }
 
