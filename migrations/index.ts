@@ -29,7 +29,7 @@ const detect = ({ path, head }: { path: string; head: string }): string | null =
 }
 
 /** NetMonitor's data, through all its versions. */
-export const netmonitor = dataset({
+const netmonitor = dataset({
   name: 'NetMonitor',
   chain: chain(v1_0).add(m1_1).add(m1_2).add(m2_0).add(m2_1),
   ignore: ['logs/**', 'store/**'],

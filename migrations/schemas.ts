@@ -46,7 +46,7 @@ const timestamped = z.looseObject({
 const numbered = z.looseObject({ ts: z.number(), id: z.string(), ms: z.number().nullable().optional(), st: z.number() })
 const daily0 = records(DAILY, '', z.null(), z.union([timestamped, numbered]), { damaged: 'quarantine' })
 
-export const header = z.looseObject({
+const header = z.looseObject({
   formatVersion: z.string(),
   schemaVersion: z.string(),
   createdWith: z.string(),

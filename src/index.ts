@@ -21,7 +21,7 @@ export type { ChainSummary, MigrationJob, MigrationStatus, PlanStep } from './co
 export type { Pointer } from './core/pointer.ts'
 export { App } from './engine/app.ts'
 export type { AppOptions } from './engine/app.ts'
-export type { Survey } from './engine/capture.ts'
+export type { Survey } from './engine/survey.ts'
 export type { LogEntry, Logger } from './engine/context.ts'
 export type { Difference } from './engine/directory.ts'
 export type { HistoryEvent } from './engine/history.ts'

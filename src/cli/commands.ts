@@ -23,7 +23,7 @@ const seconds = (value: string | undefined): number => {
   return parsed * 1000
 }
 
-export const openApp = (flags: Parsed['flags'], builtIn: string): Promise<App> =>
+const openApp = (flags: Parsed['flags'], builtIn: string): Promise<App> =>
   App.open({
     store: resolve(text(flags.store) ?? 'store'),
     migrations: resolve(text(flags.migrations) ?? builtIn),

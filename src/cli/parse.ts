@@ -35,7 +35,7 @@ const forNode = (options: Readonly<Record<string, Option>>) =>
 const findCommand = (argv: readonly string[]): string | undefined => {
   const { positionals } = parseArgs({
     args: [...argv],
-    options: forNode(Object.assign({}, GLOBAL, ...COMMANDS.map((c) => c.options))),
+    options: COMMANDS.reduce((all, c) => ({ ...all, ...forNode(c.options) }), forNode(GLOBAL)),
     allowPositionals: true,
     strict: false,
   })

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { layout, nodeFsPort, readPointer } from '../light.ts'
+import { layout, nodeFsPort, readPointer, writeInitial } from '../light.ts'
 import { err, fail } from './output.ts'
 
 /** `npm start`: the main job on the embedded store, with sample data where the user names no directory of their own. */
@@ -11,13 +11,16 @@ const BUILT_IN = new URL('./netmonitor.js', import.meta.url)
 const DAYS = 30
 const SEED = 20251208
 
-type Sample = { sampleFiles(options: { days: number; endDate: string; seed: number }): Iterable<[string, Uint8Array]> }
+type Sample = { sampleFiles: (options: { days: number; endDate: string; seed: number }) => Iterable<[string, Uint8Array]> }
 
 const writeSample = async (dir: string): Promise<void> => {
-  const { writeSampleDirectory } = await import('../sample.ts')
   // The built-in module exports the generator beside its dataset.
   const { sampleFiles } = (await import(BUILT_IN.href)) as Sample
-  writeSampleDirectory(dir, sampleFiles({ days: DAYS, endDate: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10), seed: SEED }))
+  writeInitial(
+    { fs: nodeFsPort },
+    dir,
+    new Map(sampleFiles({ days: DAYS, endDate: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10), seed: SEED })),
+  )
   err(`made ${DAYS} days of sample data in ${dir}`)
 }
 

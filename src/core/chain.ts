@@ -24,11 +24,11 @@ export type Ctx<K extends Kinds> = {
   /** The dataset path of the file at hand, such as `data/2025-12-08.json`. */
   readonly path: string
   /** Reports something the user should know. Alike warnings of a file are counted, not repeated. No data values in `message`. */
-  warn(code: string, message: string, hint?: string): void
+  readonly warn: (code: string, message: string, hint?: string) => void
   /** The only file of a kind with a fixed path, at this version; frozen. Throws ABSENT when the dataset has none. */
-  read<N extends keyof K & string>(kind: N): Doc<K[N]>
+  readonly read: <N extends keyof K & string>(kind: N) => Doc<K[N]>
   /** Like `read`, but undefined when the dataset has no such file. */
-  find<N extends keyof K & string>(kind: N): Doc<K[N]> | undefined
+  readonly find: <N extends keyof K & string>(kind: N) => Doc<K[N]> | undefined
 }
 
 type FilePass<A, B, C extends Kinds> = (doc: Doc<A>, ctx: Ctx<C>) => Doc<B>
@@ -52,6 +52,8 @@ type RecordStep<A, B, F extends Kinds, T extends Kinds, S> = {
 /** A file of a kind, whole: `doc` without its records, and the records (none for a kind that has none). */
 export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonly records: readonly Rec<K>[] }
 
+// The classic test of type identity: two generic functions are the same type only if A and B are.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false
 /** New files made from each file of another kind, one source file at a time. */
 type Derive<T extends Kinds, B> = {
@@ -61,9 +63,9 @@ type Derive<T extends Kinds, B> = {
 }
 
 // `any` is the scan sum: each step annotates its own; unknown would not accept an annotated parameter.
- 
 type Step<A extends Kind, B extends Kind, F extends Kinds, T extends Kinds> = A extends { record: z.ZodType }
-  ? RecordStep<A, B, F, T, any>
+  ? // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    RecordStep<A, B, F, T, any>
   : FileStep<A, B, F, T>
 
 type Steps<F extends Kinds, T extends Kinds> = {
@@ -114,9 +116,9 @@ export const migration = <V extends string, F extends Kinds, W extends string, T
 
 export type AnyCtx = {
   readonly path: string
-  warn(code: string, message: string, hint?: string): void
-  read(kind: string): unknown
-  find(kind: string): unknown
+  readonly warn: (code: string, message: string, hint?: string) => void
+  readonly read: (kind: string) => unknown
+  readonly find: (kind: string) => unknown
 }
 export type AnyPass = {
   scan?: { init(doc: unknown): unknown; add?(sum: unknown, record: unknown, ctx: AnyCtx): unknown }

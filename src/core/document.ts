@@ -36,7 +36,7 @@ export const parseDocument = (kind: Kind, bytes: Uint8Array, layout: Layout): Pa
 }
 
 /** The whole value again, as it is written. */
-export const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | null): unknown => {
+const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | null): unknown => {
   if (kind.at === undefined || records === null) return head
   if (kind.at === '') return records
   if (!isObject(head)) throw wrong('the head of a record file should be an object')

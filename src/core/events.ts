@@ -127,30 +127,19 @@ export const encodeLine = (line: Omit<Line, 'hash'>): { text: string; hash: stri
 
 const HASH = /,"hash":"([0-9a-f]{64})"\}$/
 
-const isEvent = (value: unknown): value is StrataEvent =>
-  typeof value === 'object' &&
-  value !== null &&
-  'seq' in value &&
-  Number.isSafeInteger(value.seq) &&
-  'type' in value &&
-  typeof value.type === 'string' &&
-  'data' in value
+const isEvent = (value: unknown): value is StrataEvent => {
+  const { seq, type, data }: Partial<Record<keyof StrataEvent, unknown>> = value ?? {}
+  return Number.isSafeInteger(seq) && typeof type === 'string' && data !== undefined
+}
+
+const isOrdered = (events: readonly unknown[]): boolean =>
+  events.length > 0 && events.every((e, i) => isEvent(e) && (i === 0 || e.seq === (events[i - 1] as StrataEvent).seq + 1))
 
 const isLine = (value: unknown): value is Line => {
   if (typeof value !== 'object' || value === null) return false
-  const line = value as Partial<Line>
-  const events: readonly unknown[] = Array.isArray(line.events) ? line.events : []
-  const ordered = events.every(
-    (e, i) => isEvent(e) && (i === 0 || (isEvent(events[i - 1]) && e.seq === (events[i - 1] as StrataEvent).seq + 1)),
-  )
-  return (
-    Number.isSafeInteger(line.epoch) &&
-    typeof line.prev === 'string' &&
-    typeof line.at === 'string' &&
-    typeof line.actor === 'object' &&
-    events.length > 0 &&
-    ordered
-  )
+  const { epoch, prev, at, actor, events }: Partial<Record<keyof Line, unknown>> = value
+  const isFramed = Number.isSafeInteger(epoch) && typeof prev === 'string' && typeof at === 'string' && typeof actor === 'object'
+  return isFramed && Array.isArray(events) && isOrdered(events)
 }
 
 /** A line read back, or undefined when its bytes are not what its hash says. Throws NEWER_FORMAT for a line of a later version. */

@@ -67,8 +67,8 @@ export const checkPath = (path: string): void => {
 
 /** Text from data, safe to print: control characters become visible escapes. */
 export const printable = (text: string): string =>
-   
   text.replace(
+    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
     /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

@@ -21,7 +21,7 @@ const isReversible = (m: AnyMigration): boolean =>
     (step) => step.derive !== undefined || step.file?.rollback !== undefined || step.record?.rollback !== undefined,
   )
 
-export const planSteps = (chain: AnyChain, base: number, to: number): PlanStep[] =>
+const planSteps = (chain: AnyChain, base: number, to: number): PlanStep[] =>
   chain.migrations.slice(base, to).map((m) => ({
     version: m.to.version,
     description: m.description,

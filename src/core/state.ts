@@ -196,6 +196,26 @@ const unknown = (state: State, event: { type: string; data: unknown }): State =>
   return critical ? { ...state, unknownCritical: [...state.unknownCritical, event.type] } : state
 }
 
+/** Events that change nothing but the count of events: facts for people. */
+const TOLD: readonly string[] = ['SegmentOpened', 'StepCompleted', 'CorruptionFound', 'Recovered']
+
+const foldJob = (state: State, event: StrataEvent, at: string): State => {
+  switch (event.type) {
+    case 'MigrationStarted':
+      return started(state, event, at)
+    case 'SnapshotSealed':
+      return sealed(state, event, at)
+    case 'SnapshotActivated':
+      return activated(state, event, at)
+    case 'MigrationFailed':
+      return failed(state, event, at)
+    case 'Adopted':
+      return { ...state, original: event.data.source, originalFindings: [] }
+    default:
+      return TOLD.includes(event.type) ? state : unknown(state, event)
+  }
+}
+
 const fold = (state: State, event: StrataEvent, at: string): State => {
   switch (event.type) {
     case 'StoreCreated':
@@ -204,31 +224,16 @@ const fold = (state: State, event: StrataEvent, at: string): State => {
       return captured(state, event, at)
     case 'CheckpointTaken':
       return checkpointed(state, event)
-    case 'MigrationStarted':
-      return started(state, event, at)
-    case 'SnapshotSealed':
-      return sealed(state, event, at)
     case 'SnapshotVerified':
       return changeSnapshot(state, event.data.snapshot, { verifiedAt: at, verifiedCommit: event.data.commit })
-    case 'SnapshotActivated':
-      return activated(state, event, at)
-    case 'MigrationFailed':
-      return failed(state, event, at)
     case 'HoldLifted':
       return { ...state, hold: null, pointerSeq: event.seq }
     case 'IntegrityChecked':
       return { ...state, lastVerified: { at, valid: event.data.valid } }
     case 'OriginalCompared':
       return { ...state, originalFindings: event.data.findings }
-    case 'Adopted':
-      return { ...state, original: event.data.source, originalFindings: [] }
-    case 'SegmentOpened':
-    case 'StepCompleted':
-    case 'CorruptionFound':
-    case 'Recovered':
-      return state
     default:
-      return unknown(state, event)
+      return foldJob(state, event, at)
   }
 }
 

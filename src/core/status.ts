@@ -53,7 +53,7 @@ export type MigrationStatus = {
 }
 
 export const SPACE_FACTOR = 1.6
-export const ATTEMPTS_IN_A_ROW = 3
+const ATTEMPTS_IN_A_ROW = 3
 
 type Place = { readonly directoryOf: (snapshot: string) => string; readonly spaceFree: number }
 

@@ -4,12 +4,12 @@ import type { FileEntry, Manifest } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import { commitMessage } from '../storage/repository.ts'
 import { batches } from './batches.ts'
-import { fileFindings } from './capture.ts'
+import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
 import { isQuiet, knownFiles, look, manifestOf, remember } from './directory.ts'
 import { Pool } from './pool.ts'
 import type { Session } from './session.ts'
-import type { CaptureResult, CaptureTask } from './tasks.ts'
+import type { CaptureResult, CaptureTask } from './task-types.ts'
 
 export type Checkpointed = {
   readonly snapshot: Snapshot

@@ -5,10 +5,11 @@ import type { Dataset } from '../core/dataset.ts'
 import { kindOf } from '../core/schema.ts'
 import { stringifyJson } from '../core/json/index.ts'
 import { makeDirectory, removeTree } from '../storage/durable.ts'
-import type { Survey } from './capture.ts'
-import { captureDirectory, survey } from './capture.ts'
+import type { Survey } from './survey.ts'
+import { captureDirectory } from './capture.ts'
+import { survey } from './survey.ts'
 import type { Context } from './context.ts'
-import { readView } from './read.ts'
+import { hasData } from './read.ts'
 import { Pool } from './pool.ts'
 import { writeOriginalIndex } from './original.ts'
 import { recover } from './recover.ts'
@@ -33,8 +34,6 @@ export const surveyCandidates = (context: Pick<Context, 'fs' | 'dataset'>, candi
 
 const exists = (root: string): StrataError =>
   new StrataError('EXISTS', `there is a store at ${root} already`, { data: { root }, hint: 'See it with: strata status' })
-
-type InitOptions = { readonly onProgress?: (files: number, bytes: number) => void }
 
 const activateFirst = async (session: Session, id: string): Promise<void> => {
   const { context } = session
@@ -76,8 +75,8 @@ const begin = async (context: Context, id: string): Promise<Session> => {
 }
 
 /** Makes a store from an existing data directory, which is only read. Throws EXISTS, NO_DATA, NEWER_SCHEMA and what capturing throws. */
-export const initFrom = async (context: Context, from: Survey, options: InitOptions = {}): Promise<void> => {
-  if (readView(context)?.state.active != null) throw exists(context.root)
+export const initFrom = async (context: Context, from: Survey): Promise<void> => {
+  if (hasData(context)) throw exists(context.root)
   const { version } = from
   if (version === null)
     throw new StrataError('NO_DATA', `${from.path} holds no data of ${context.dataset.name}`, {
@@ -94,7 +93,7 @@ export const initFrom = async (context: Context, from: Survey, options: InitOpti
   const session = await begin(context, id)
   try {
     const source = { path: from.path, snapshot: id }
-    await captureDirectory(session, from, { id, version, subject: `Capture ${version}`, source, ...options })
+    await captureDirectory(session, from, { id, version, subject: `Capture ${version}`, source })
     writeOriginalIndex(session, source, from.scanned)
     await activateFirst(session, id)
   } finally {
@@ -116,7 +115,7 @@ const initialFiles = (dataset: Dataset): Map<string, Uint8Array> => {
 
 /** Makes a store for a fresh install: born at the newest version from the dataset's initial files. */
 export const initFresh = async (context: Context): Promise<void> => {
-  if (readView(context)?.state.active != null) throw exists(context.root)
+  if (hasData(context)) throw exists(context.root)
   const newest = context.dataset.chain.schemas.at(-1)
   if (newest === undefined) throw new StrataError('BAD_CHAIN', 'the chain has no schema')
   const id = `${newest.version}-${context.id()}`

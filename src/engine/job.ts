@@ -1,77 +1,22 @@
 import { join } from 'node:path'
-import { readableBy } from '../core/chain.ts'
 import { StrataError, hasCode, messageOf } from '../core/errors.ts'
-import type { ActivationReason, EventData, JobKind, Slice } from '../core/events.ts'
-import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
-import type { Snapshot } from '../core/state.ts'
-import type { StoredCommit, Transaction } from '../storage/repository.ts'
-import { commitMessage } from '../storage/repository.ts'
 import { removeTree } from '../storage/durable.ts'
-import { flushStaged, publish } from './capture.ts'
-import { checkpoint } from './checkpoint.ts'
+import { flushStaged, publish } from './staged-directory.ts'
 import type { Checkpointed } from './checkpoint.ts'
+import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
-import { isQuiet, look, manifestOf, remember, scan } from './directory.ts'
+import { isQuiet, look, remember, scan } from './directory.ts'
+import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
 import { Pool } from './pool.ts'
-import type { ProgressSink } from './progress.ts'
+import { recordSeal, sealTargets } from './seal.ts'
 import type { Session } from './session.ts'
 import type { StageTarget, StagedStep } from './stage.ts'
 import { Staging } from './stage.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
-/** One job: what to make, and how its staged directories are filled. */
-export type JobSpec = {
-  readonly kind: JobKind
-  readonly reason: ActivationReason
-  readonly from: Snapshot
-  readonly base: number
-  readonly positions: readonly number[]
-  readonly toVersion: string
-  readonly before: Checkpointed
-  /** Snapshots besides the targets that the job makes (an adopted capture). */
-  readonly announced?: readonly string[]
-  readonly adopted?: EventData['Adopted']
-  readonly fill: (work: JobWork) => Promise<void>
-  /** Takes in late edits; without it the job starts over. */
-  readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed) => Promise<void>
-}
-
-export type JobWork = {
-  readonly session: Session
-  readonly staging: Staging
-  readonly pool: Pool
-  readonly transaction: Transaction
-  readonly progress: ProgressSink
-  readonly signal: AbortSignal | undefined
-  readonly jobId: string
-  readonly targets: readonly StageTarget[]
-}
-
-export type JobOptions = { readonly jobId?: string; readonly progress: ProgressSink; readonly signal?: AbortSignal | undefined }
-
 const CATCH_UP_ROUNDS = 5
-const RESERVE = 0.03
-
-export const spaceNeeded = (bytes: number, snapshots: number): number => Math.ceil(bytes * snapshots * 1.6)
-
-/** Refuses early what would fail half-way. Throws NO_SPACE. */
-export const preflight = (context: Context, bytes: number, files: number, snapshots: number): void => {
-  const free = context.fs.statfs(context.root)
-  const needed = spaceNeeded(bytes, snapshots)
-  if (needed * (1 + RESERVE) > free.freeBytes)
-    throw new StrataError('NO_SPACE', `${needed} bytes are needed, ${free.freeBytes} are free`, {
-      data: { needed, free: free.freeBytes },
-      hint: 'Free some space, then try again. Nothing was changed.',
-    })
-  // File systems that make inodes as they need them report none.
-  if (free.freeInodes > 0 && files * snapshots > free.freeInodes)
-    throw new StrataError('NO_SPACE', `${files * snapshots} files are to be made, ${free.freeInodes} are free`, {
-      data: { needed: files * snapshots, free: free.freeInodes },
-      hint: 'Remove some files from this disk, then try again. Nothing was changed.',
-    })
-}
 
 export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
   if (signal?.aborted === true)
@@ -85,109 +30,6 @@ const late = (files: readonly string[]): StrataError =>
     data: { files },
     hint: 'Close the application, then migrate again.',
   })
-
-type Sealed = { readonly snapshot: string; readonly stored: StoredCommit; readonly staged: StagedStep; readonly readMs: number }
-
-/** Commits of all targets in one transaction; a migrated snapshot's parent is the commit it was made from. */
-const sealTargets = (
-  work: JobWork,
-  spec: JobSpec,
-  now: Checkpointed,
-  staged: readonly StagedStep[],
-): { sealed: Sealed[]; slice: Slice } => {
-  const { session, staging, targets, transaction, jobId } = work
-  const { dataset } = session.context
-  const readMs = session.context.now().getTime()
-  const { result: sealed, slice } = session.seal(transaction, (t) => {
-    let parent = now.snapshot.commit
-    return targets.map((target, i): Sealed => {
-      const step = staged[i]
-      const schema = dataset.chain.schemas[target.position]
-      if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
-      const stored = t.addSnapshot(
-        manifestOf(step.files.values(), scan(session.context, staging.directory(target)).directories),
-        (digest) => ({
-          message: commitMessage(subjectOf(spec, target, dataset.chain), {
-            'Strata-Snapshot': target.snapshot,
-            'Strata-Seq': session.state.seq + 1,
-            'Schema-Version': schema.version,
-            Migration: schema.version,
-            Job: jobId,
-            'Manifest-Sha256': digest,
-          }),
-          parents: [parent],
-          timestamp: session.seconds,
-        }),
-      )
-      parent = stored.commit
-      return { snapshot: target.snapshot, stored, staged: step, readMs }
-    })
-  })
-  return { sealed, slice }
-}
-
-const subjectOf = (spec: JobSpec, target: StageTarget, chain: Context['dataset']['chain']): string => {
-  const version = chain.schemas[target.position]?.version ?? ''
-  if (spec.kind === 'mend') return `Mend ${version}: files of an older schema`
-  if (spec.kind === 'adopt') return `Adopt into ${version}: data written to the original directory`
-  const m = chain.migrations[target.position - 1]
-  return `Migrate ${m?.from.version ?? ''} to ${version}: ${m?.description ?? ''}`
-}
-
-/** Findings that go on with the new snapshot: what could not be read, and what was known of files that are still there. */
-const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpointed, mended: boolean): Issue[] => {
-  const files = staged[index]?.files
-  const quarantined = staged.slice(0, index + 1).flatMap((s) => s.issues.filter((i) => i.code === 'QUARANTINED'))
-  const again = new Set(quarantined.map((i) => i.file))
-  const kept = now.snapshot.findings.filter(
-    (f) =>
-      f.file !== null &&
-      files?.has(f.file) === true &&
-      !again.has(f.file) &&
-      (f.code === 'UNKNOWN_FILE' || (mended && f.code === 'QUARANTINED')),
-  )
-  return [...kept, ...quarantined]
-}
-
-const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made: { sealed: Sealed[]; slice: Slice }): void => {
-  const { session, targets, staging, jobId } = work
-  const { chain } = session.context.dataset
-  const staged = made.sealed.map((s) => s.staged)
-  let [from, fromCommit] = [now.snapshot.id, now.snapshot.commit]
-  const steps = made.sealed.map(({ snapshot, stored, staged: step }, i) => {
-    const position = targets[i]?.position ?? 0
-    const version = chain.schemas[position]?.version ?? ''
-    const files = [...step.files.values()]
-    const event = {
-      completed: {
-        version,
-        description: chain.migrations[position - 1]?.description ?? '',
-        changed: step.changed,
-        created: step.created,
-        removed: step.removed,
-        records: staging.records,
-        issues: step.issues,
-      },
-      sealed: {
-        snapshot,
-        schemaVersion: version,
-        commit: stored.commit,
-        from,
-        fromCommit,
-        files: files.length,
-        bytes: files.reduce((sum, f) => sum + f.size, 0),
-        manifest: stored.manifest,
-        readableBy: readableBy(chain, position),
-        findings: findingsOf(staged, i, now, spec.kind !== 'migration'),
-        slice: i === made.sealed.length - 1 ? made.slice : null,
-      },
-    }
-    from = snapshot
-    fromCommit = stored.commit
-    return event
-  })
-  session.commit({ type: 'seal', jobId, steps })
-}
 
 const logSteps = (context: Context, staged: readonly StagedStep[], targets: readonly StageTarget[]): void => {
   staged.forEach((step, i) => {

@@ -6,7 +6,7 @@ import { checkPath } from '../core/names.ts'
 import type { Snapshot } from '../core/state.ts'
 import { makeDirectory, removeTree, writeAll } from '../storage/durable.ts'
 import type { Repository } from '../storage/repository.ts'
-import { flushStaged, makeFolders, publish } from './capture.ts'
+import { flushStaged, makeFolders, publish } from './staged-directory.ts'
 import type { Context } from './context.ts'
 import { remember, scan } from './directory.ts'
 import type { Session } from './session.ts'
@@ -30,7 +30,7 @@ const writeOne = ({ fs }: Context, repository: Repository, dir: string, file: Ma
 }
 
 /** Writes every file of a manifest below a directory that must not exist yet; each is checked against its SHA-256. */
-export const writeManifest = (context: Context, repository: Repository, manifest: Manifest, dir: string): void => {
+const writeManifest = (context: Context, repository: Repository, manifest: Manifest, dir: string): void => {
   for (const { path } of manifest.directories) checkPath(path)
   makeDirectory(context.fs, dirname(dir))
   makeFolders(context, dir, { files: new Map(), directories: manifest.directories })

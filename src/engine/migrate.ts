@@ -5,8 +5,9 @@ import type { State } from '../core/state.ts'
 import { activate } from './activate.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
-import type { JobOptions, JobSpec, JobWork } from './job.ts'
-import { preflight, runJob, throwIfCancelled } from './job.ts'
+import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
+import { runJob, throwIfCancelled } from './job.ts'
+import { preflight } from './preflight.ts'
 import type { Session } from './session.ts'
 
 const ATTEMPTS = 3

@@ -62,7 +62,7 @@ export const compareOriginal = (context: Context, state: State, repository: Repo
     .map((path) => ({ path, change: known.has(path) ? 'changed' : 'added' }))
 }
 
-export const originalFindings = (changes: readonly OriginalChange[]): Issue[] =>
+const originalFindings = (changes: readonly OriginalChange[]): Issue[] =>
   changes.map(({ path, change }) =>
     issue({
       severity: 'warning',

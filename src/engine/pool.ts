@@ -4,7 +4,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { ErrorCode, ErrorData } from '../core/errors.ts'
 import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
-import type { Result, ResultOf, Task } from './tasks.ts'
+import type { Result, ResultOf, Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
 /** Below this much data, starting workers costs more than they save. */
@@ -55,7 +55,9 @@ export class Pool {
     // A task's result is of the task's own type: see runTask.
     if (this.#size > 0) return (await this.#delegate(task)) as ResultOf<T>
     // Lets timers, signals and callers have their turn between two batches.
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     return runTask({ fs: this.#fs, dataset: this.#dataset }, task) as ResultOf<T>
   }
 

@@ -28,3 +28,6 @@ export const readState = (where: Where): State => {
   if (view?.state.active === undefined || view.state.active === null) throw noStore(where.root)
   return view.state
 }
+
+/** Whether there is a store with a snapshot in it. */
+export const hasData = (where: Where): boolean => typeof readView(where)?.state.active === 'string'

@@ -40,7 +40,7 @@ const quarantineStaging = ({ context }: Session): string[] => {
 
 const dropTemporary = ({ context }: Session): string[] => {
   const { fs, paths } = context
-  const packs = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).filter((name) => name.startsWith("tmp_"))
+  const packs = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).filter((name) => name.startsWith('tmp_'))
   for (const name of packs) fs.unlink(join(paths.packs, name))
   const locks = [`${paths.current}.lock`, join(paths.repository, 'packed-refs.lock'), join(paths.repository, 'HEAD.lock')].filter(
     (path) => fs.lstat(path) !== undefined,

@@ -7,10 +7,10 @@ import { removeTree } from '../storage/durable.ts'
 import type { Transaction } from '../storage/repository.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
-import { makeFolders } from './capture.ts'
+import { makeFolders } from './staged-directory.ts'
 import type { Context } from './context.ts'
 import type { Pool } from './pool.ts'
-import type { Made, TransformTask, Transformed } from './tasks.ts'
+import type { Made, TransformTask, Transformed } from './task-types.ts'
 
 export type StageSource = { readonly root: string; readonly files: ReadonlyMap<string, FileEntry>; readonly scanned: Scanned }
 export type StageTarget = { readonly position: number; readonly snapshot: string }

@@ -8,12 +8,12 @@ import type { State } from '../core/state.ts'
 import { hasFailedRepeatedly, isHeld } from '../core/status.ts'
 import { planMigration, summaryOf } from '../core/plan.ts'
 import type { Context } from './context.ts'
-import type { Survey } from './capture.ts'
+import type { Survey } from './survey.ts'
 import { initFresh, initFrom, surveyCandidates } from './init.ts'
-import type { JobOptions } from './job.ts'
+import type { JobOptions } from './job-spec.ts'
 import { migrate } from './migrate.ts'
 import { noteOriginal } from './original.ts'
-import { readState, readView } from './read.ts'
+import { hasData, readState } from './read.ts'
 import { recover } from './recover.ts'
 import { openSession } from './session.ts'
 
@@ -100,7 +100,7 @@ const mayMigrate = (context: Context, state: State): boolean => {
  * goes on with the snapshot before it. Throws AMBIGUOUS, JOURNAL_CORRUPT, NEWER_FORMAT.
  */
 export const start = async (context: Context, options: StartOptions, job: JobOptions): Promise<Started> => {
-  if (readView(context)?.state.active == null) await bear(context, options.from ?? defaultLocations(context))
+  if (!hasData(context)) await bear(context, options.from ?? defaultLocations(context))
   const before = readState(context)
   // A store that a newer build has upgraded is looked at, never touched.
   if (versionIndex(context.dataset.chain, activeSnapshot(before)?.schemaVersion ?? '') < 0) {

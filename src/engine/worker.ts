@@ -3,7 +3,7 @@ import { StrataError } from '../core/errors.ts'
 import { nodeFsPort } from '../storage/fs.ts'
 import { loadDataset } from './load.ts'
 import type { Reply, WireError } from './pool.ts'
-import type { Task } from './tasks.ts'
+import type { Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
 const wireError = (error: unknown): WireError => {

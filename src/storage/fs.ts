@@ -76,5 +76,8 @@ export const nodeFsPort: FsPort = {
     return { freeBytes: bavail * bsize, freeInodes: ffree }
   },
 }
+// Windows has neither flag, whatever the types say.
+const flag = (name: string): number => Object.entries(nodeFs.constants).find(([key]) => key === name)?.[1] ?? 0
+
 /** Never follow a link, never block on a FIFO (hazard 42). */
-export const READ_FLAGS = nodeFs.constants.O_RDONLY | (nodeFs.constants.O_NOFOLLOW ?? 0) | (nodeFs.constants.O_NONBLOCK ?? 0)
+export const READ_FLAGS = flag('O_RDONLY') | flag('O_NOFOLLOW') | flag('O_NONBLOCK')

@@ -81,7 +81,10 @@ const locked = (holder: Holder | undefined): StrataError => {
   })
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
 
 const close = (server: Server): Promise<void> =>
   new Promise((resolve) => {

@@ -10,7 +10,7 @@ const PATIENCE_MS = 10_000
 const PAUSE_MS = 25
 const clock = new Int32Array(new SharedArrayBuffer(4))
 
-export const fileStat = (stat: Stats): FileStat => ({
+const fileStat = (stat: Stats): FileStat => ({
   size: stat.size,
   mtimeMs: stat.mtimeMs,
   ctimeMs: stat.ctimeMs,
@@ -53,7 +53,7 @@ const looksComplete = (bytes: Buffer): boolean => {
 const trustworthy = (path: string, read: Read, previous: Read | undefined): boolean => {
   if (Date.now() - read.stat.mtimeMs > FRESH_MS) return true
   if (/\.json$/i.test(path)) return looksComplete(read.bytes)
-  return previous !== undefined && previous.stat.mtimeMs === read.stat.mtimeMs && previous.bytes.equals(read.bytes)
+  return previous?.stat.mtimeMs === read.stat.mtimeMs && previous.bytes.equals(read.bytes)
 }
 
 const openError = (error: unknown, path: string): StrataError | undefined => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
-import { blobOid, decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../core/git-objects.ts'
+import { decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../core/git-objects.ts'
 import type { Manifest } from '../core/manifest.ts'
 import { manifestDigest, readManifest, snapshotTree } from '../core/manifest.ts'
 import { fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
@@ -190,5 +190,3 @@ export class Repository {
     this.packs.close()
   }
 }
-
-export { blobOid }

@@ -112,6 +112,9 @@ export type Changes = {
   readonly scanned: Scanned
 }
 
+const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntry[]): boolean =>
+  a.length === b.length && a.every((d, i) => d.path === b[i]?.path && d.mode === b[i].mode)
+
 /** What may differ between a directory and its index: by stat, and too-young entries as well. */
 export const changesSince = (index: Index | undefined, scanned: Scanned): Changes => {
   const changed: string[] = []
@@ -120,10 +123,7 @@ export const changesSince = (index: Index | undefined, scanned: Scanned): Change
     if (known === undefined || index === undefined || !same(known.stat, stat) || racy(stat, index.readMs)) changed.push(path)
   }
   const removed = index === undefined ? [] : [...index.entries.keys()].filter((path) => !scanned.files.has(path))
-  const before = index?.directories ?? []
-  const directoriesChanged =
-    before.length !== scanned.directories.length ||
-    before.some((d, i) => d.path !== scanned.directories[i]?.path || d.mode !== scanned.directories[i]?.mode)
+  const directoriesChanged = !sameDirectories(index?.directories ?? [], scanned.directories)
   return { changed, removed, directoriesChanged, scanned }
 }
 

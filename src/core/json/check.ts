@@ -5,7 +5,7 @@ import { depthLimit } from './source.ts'
 
 /** What a survey of a value found: JSON.stringify can write it, only the pen can, or nothing can. */
 export const PLAIN = 0
-export const NEEDS_PEN = 1
+const NEEDS_PEN = 1
 const BAD = 2
 
 const isPlainObject = (value: object): boolean => {

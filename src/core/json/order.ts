@@ -46,7 +46,7 @@ export const restoreOrder = (keys: readonly string[], source: readonly string[])
 }
 
 /** The object's own keys, in source order where one is remembered. Index keys come first if there are any, so one look tells. */
-export const keysOf = (object: object): string[] => {
+const keysOf = (object: object): string[] => {
   const keys = Object.keys(object)
   const source = isIndex(keys[0]) ? remembered.get(object) : undefined
   return source === undefined ? keys : restoreOrder(keys, source)

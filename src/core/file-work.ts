@@ -1,0 +1,301 @@
+import type { AnyCtx, AnyFileStep, AnyMigration, AnyPass } from './chain.ts'
+import type { Dataset } from './dataset.ts'
+import type { Parsed } from './document.ts'
+import { countsOf, parseDocument, renderDocument, shapeProblem } from './document.ts'
+import { StrataError, messageOf } from './errors.ts'
+import type { Issue } from './issues.ts'
+import { collapse, issue, issueOf } from './issues.ts'
+import type { Kind, Kinds } from './schema.ts'
+import { kindOf } from './schema.ts'
+
+/** A file of the next snapshot; `bytes` null: those of the same path in the snapshot before. */
+export type StepFile = { readonly path: string; readonly bytes: Uint8Array | null }
+
+/** How a step reads other files of the dataset: the document at a chain position, and the path of a kind's only file. */
+export type Others = {
+  readonly document: (path: string, index: number) => Parsed
+  readonly onlyPath: (kinds: Kinds, kind: string) => string | undefined
+}
+
+type Place = { file: string; step: string; record: number | null }
+
+/** Names file, record and step in whatever a migration's function throws. */
+const failure = (error: unknown, place: Place): StrataError => {
+  const code = error instanceof StrataError && error.code !== 'ABSENT' ? error.code : 'MIGRATION_FAILED'
+  const inner = error instanceof StrataError ? error.data : {}
+  const record = place.record ?? (typeof inner.record === 'number' ? inner.record : null)
+  const at = record === null ? '' : `, record ${record}`
+  return new StrataError(code, `${place.file}${at}: step ${place.step}: ${messageOf(error)}`, {
+    data: { ...inner, ...place, record },
+    hint:
+      error instanceof StrataError && error.hint !== ''
+        ? error.hint
+        : 'The active snapshot is untouched. Mend the file or the migration, then migrate again.',
+    cause: error,
+  })
+}
+
+const invalid = (message: string): StrataError => new StrataError('INVALID_RESULT', message)
+
+/** One file on its way through the steps. */
+export class FileWork {
+  readonly #found: Issue[] = []
+  readonly #warned = new Map<string, Issue>()
+  readonly reads = new Set<string>()
+  damaged = false
+  records = 0
+  #parsed: Parsed | null = null
+  readonly #place: Place
+  readonly #others: Others
+  readonly #dataset: Dataset
+
+  constructor(others: Others, dataset: Dataset, path: string) {
+    this.#others = others
+    this.#dataset = dataset
+    this.#place = { file: path, step: '', record: null }
+  }
+
+  get issues(): Issue[] {
+    return collapse([...this.#found, ...this.#warned.values()])
+  }
+
+  step(index: number, bytes: () => Uint8Array): StepFile[] {
+    const { m, from, to } = this.#at(index)
+    const path = this.#place.file
+    const name = kindOf(from, path)
+    if (name === undefined) return [{ path, bytes: null }]
+    const own = m.files[name]
+    const derived = Object.entries(m.files).filter(([, s]) => s.derive?.from === name)
+    if (own === undefined && derived.length === 0) return [{ path, bytes: null }]
+    if (own?.drop !== undefined) return []
+    const parsed = this.#readOnce(from, name, index, bytes)
+    if (parsed === null) return [{ path, bytes: null }]
+    this.#parsed = own === undefined ? parsed : this.pass(parsed, index, 'migrate')
+    const self = own === undefined ? { path, bytes: null } : { path, bytes: this.#render(to[name], this.#parsed) }
+    return [self, ...derived.flatMap(([kind, step]) => this.#derive(index, kind, step))]
+  }
+
+  parse(index: number, bytes: Uint8Array): Parsed {
+    const { kinds = {}, version = '' } = this.#dataset.chain.schemas[index] ?? {}
+    this.#place.step = version
+    const kind = kinds[kindOf(kinds, this.#place.file) ?? '']
+    if (kind === undefined) throw new StrataError('ABSENT', `${this.#place.file} is of no kind in ${version}`)
+    try {
+      const parsed = parseDocument(kind, bytes, this.#dataset.layout)
+      const problem = shapeProblem(kind, parsed)
+      if (problem !== null) throw new StrataError('INVALID_RESULT', problem.message, { data: { record: problem.record } })
+      return parsed
+    } catch (error) {
+      throw failure(error, this.#place)
+    }
+  }
+
+  rederive(position: number, bytes: Uint8Array): StepFile[] {
+    const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
+    const name = kindOf(kinds, this.#place.file)
+    if (name === undefined) return []
+    this.#parsed = this.parse(position, bytes)
+    return this.#dataset.chain.migrations.slice(0, position).flatMap((m, index) =>
+      // A kind that a later step changes again cannot be derived from what it is now.
+      m.to.kinds[name] === kinds[name]
+        ? Object.entries(m.files).flatMap(([kind, step]) => (step.derive?.from === name ? this.#derive(index, kind, step) : []))
+        : [],
+    )
+  }
+
+  /** One step over the parsed file, checked: shape, counts, the migration's own `validate`. */
+  pass(parsed: Parsed, index: number, direction: 'migrate' | 'rollback'): Parsed {
+    const { m, from, to } = this.#at(index)
+    const [before, after] = direction === 'migrate' ? [from, to] : [to, from]
+    const name = kindOf(before, this.#place.file)
+    const step = name === undefined ? undefined : m.files[name]
+    if (name === undefined || step === undefined) return parsed
+    const kind = after[name]
+    if (kind === undefined)
+      throw new StrataError(
+        'ABSENT',
+        `${this.#place.file} has no counterpart in ${direction === 'migrate' ? m.to.version : m.from.version}`,
+      )
+    try {
+      const result = this.#run(step, parsed, direction, this.#ctx(before, direction === 'migrate' ? index : index + 1))
+      this.#check(m, name, before[name], kind, parsed, result, direction)
+      return result
+    } catch (error) {
+      throw failure(error, this.#place)
+    }
+  }
+
+  #at(index: number): { m: AnyMigration; from: Kinds; to: Kinds } {
+    const m = this.#dataset.chain.migrations[index]
+    if (m === undefined) throw new StrataError('ABSENT', `there is no migration at position ${index}`)
+    this.#place.step = m.to.version
+    this.#place.record = null
+    return { m, from: m.from.kinds, to: m.to.kinds }
+  }
+
+  #readOnce(kinds: Kinds, name: string, index: number, bytes: () => Uint8Array): Parsed | null {
+    if (this.#parsed !== null) return this.#parsed
+    const { step } = this.#place
+    try {
+      const parsed = this.parse(index, bytes())
+      this.#place.step = step
+      this.records = parsed.records?.length ?? 1
+      return parsed
+    } catch (error) {
+      if (kinds[name]?.damaged !== 'quarantine') throw error
+      this.damaged = true
+      const cause = error instanceof StrataError ? error : undefined
+      this.#found.push(
+        issueOf(error, {
+          severity: 'warning',
+          code: 'QUARANTINED',
+          file: this.#place.file,
+          step,
+          message: `cannot be read and is kept as it is: ${messageOf(cause?.cause ?? error)}`,
+          hint: 'Mend the file in the active directory, or restore it from a backup; then run migrate, which takes it through alone.',
+        }),
+      )
+      return null
+    }
+  }
+
+  #ctx(kinds: Kinds, index: number): AnyCtx {
+    const find = (kind: string): unknown => {
+      const path = this.#others.onlyPath(kinds, kind)
+      if (path === undefined) return undefined
+      this.reads.add(path)
+      return this.#others.document(path, index).head
+    }
+    return {
+      path: this.#place.file,
+      find,
+      read: (kind) => {
+        const found = find(kind)
+        if (found === undefined) throw new StrataError('ABSENT', `the dataset has no ${kinds[kind]?.path ?? kind}`)
+        return found
+      },
+      warn: (code, message, hint = '') => {
+        const { file, record, step } = this.#place
+        const key = `${step} ${code} ${message}`
+        const before = this.#warned.get(key)
+        // A day may warn a hundred thousand times of the same thing.
+        if (before === undefined) this.#warned.set(key, issue({ severity: 'warning', code, message, hint, file, record, step }))
+        else before.count += 1
+      },
+    }
+  }
+
+  #run(step: AnyFileStep, parsed: Parsed, direction: 'migrate' | 'rollback', ctx: AnyCtx): Parsed {
+    const whole = step.file?.[direction]
+    if (whole !== undefined) return { ...parsed, head: whole(parsed.head, ctx) }
+    const pass = step.record?.[direction]
+    if (pass === undefined) throw new StrataError('ABSENT', `this step has no ${direction} function`)
+    return { ...parsed, ...this.#records(pass, parsed, ctx) }
+  }
+
+  #records(pass: AnyPass, parsed: Parsed, ctx: AnyCtx): { head: unknown; records: unknown[] } {
+    const input = parsed.records ?? []
+    const place = this.#place
+    let sum: unknown = pass.scan?.init(parsed.head)
+    const { scan } = pass
+    if (scan?.add !== undefined)
+      for (let i = 0; i < input.length; i++) {
+        place.record = i
+        sum = scan.add(sum, input[i], ctx)
+      }
+    place.record = null
+    const head = pass.head(parsed.head, sum, ctx)
+    const records = input.map((record, i) => {
+      place.record = i
+      return pass.record(record, sum, ctx)
+    })
+    place.record = null
+    return { head, records }
+  }
+
+  #check(
+    m: AnyMigration,
+    name: string,
+    before: Kind | undefined,
+    after: Kind,
+    input: Parsed,
+    output: Parsed,
+    direction: 'migrate' | 'rollback',
+  ): void {
+    const problem = shapeProblem(after, output)
+    if (problem !== null) {
+      this.#place.record = problem.record
+      throw invalid(`the step's result is not as the schema says: ${problem.message}`)
+    }
+    if (direction === 'rollback') return
+    if (before !== undefined) this.#conserve(m, name, countsOf(before, input), countsOf(after, output))
+    this.#validate(m, name, after, output)
+  }
+
+  #conserve(m: AnyMigration, name: string, before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): void {
+    for (const [what, had] of Object.entries(before)) {
+      const has = after[what] ?? had
+      const allowed = m.loses?.[name]?.[what]
+      if (has >= had) continue
+      if (allowed === undefined)
+        throw new StrataError('DATA_LOST', `${had} ${what} before the step, ${has} after it`, {
+          data: { what, before: had, after: has },
+          hint: `If this is meant, the migration says so: loses: { ${name}: { ${what}: 'why' } }.`,
+        })
+      this.#found.push(
+        issue({
+          severity: 'warning',
+          code: 'COUNT_DECREASED',
+          message: `${what}: ${allowed}`,
+          file: this.#place.file,
+          step: m.to.version,
+          count: had - has,
+        }),
+      )
+    }
+  }
+
+  #validate(m: AnyMigration, name: string, kind: Kind, output: Parsed): void {
+    const validate = m.validate?.[name]
+    if (validate === undefined) return
+    const ctx = this.#ctx(m.to.kinds, this.#dataset.chain.migrations.indexOf(m) + 1)
+    const doc = validate.doc?.(output.head, ctx)
+    if (doc !== undefined) throw invalid(doc)
+    if (validate.record === undefined || kind.record === undefined) return
+    output.records?.forEach((record, i) => {
+      this.#place.record = i
+      const found = validate.record?.(record, ctx)
+      if (found !== undefined) throw invalid(found)
+    })
+    this.#place.record = null
+  }
+
+  #render(kind: Kind | undefined, parsed: Parsed): Uint8Array {
+    if (kind === undefined) throw invalid('the step leaves a file of no kind')
+    try {
+      return renderDocument(kind, parsed, this.#dataset.layout)
+    } catch (error) {
+      throw failure(error, this.#place)
+    }
+  }
+
+  #derive(index: number, name: string, step: AnyFileStep): StepFile[] {
+    const { to, m } = this.#at(index)
+    const kind = to[name]
+    const parsed = this.#parsed
+    if (kind === undefined || parsed === null || step.derive === undefined) return []
+    const ctx = this.#ctx(to, index + 1)
+    try {
+      const made = step.derive.each({ path: this.#place.file, doc: parsed.head, records: parsed.records ?? [] }, ctx)
+      return Array.from(made, ([path, head]) => {
+        if (kindOf(to, path) !== name) throw invalid(`derived file ${path} does not match the pattern of ${name}`)
+        const json = { value: head, spelling: parsed.json.spelling, style: parsed.json.style }
+        const output: Parsed = { head, records: null, json }
+        this.#check(m, name, undefined, kind, output, output, 'migrate')
+        return { path, bytes: this.#render(kind, output) }
+      })
+    } catch (error) {
+      throw failure(error, this.#place)
+    }
+  }
+}

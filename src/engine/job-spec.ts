@@ -1,0 +1,38 @@
+import type { ActivationReason, EventData, JobKind } from '../core/events.ts'
+import type { Snapshot } from '../core/state.ts'
+import type { Transaction } from '../storage/repository.ts'
+import type { Checkpointed } from './checkpoint.ts'
+import type { Pool } from './pool.ts'
+import type { ProgressSink } from './progress.ts'
+import type { Session } from './session.ts'
+import type { StageTarget, Staging } from './stage.ts'
+
+/** One job: what to make, and how its staged directories are filled. */
+export type JobSpec = {
+  readonly kind: JobKind
+  readonly reason: ActivationReason
+  readonly from: Snapshot
+  readonly base: number
+  readonly positions: readonly number[]
+  readonly toVersion: string
+  readonly before: Checkpointed
+  /** Snapshots besides the targets that the job makes (an adopted capture). */
+  readonly announced?: readonly string[]
+  readonly adopted?: EventData['Adopted']
+  readonly fill: (work: JobWork) => Promise<void>
+  /** Takes in late edits; without it the job starts over. */
+  readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed) => Promise<void>
+}
+
+export type JobWork = {
+  readonly session: Session
+  readonly staging: Staging
+  readonly pool: Pool
+  readonly transaction: Transaction
+  readonly progress: ProgressSink
+  readonly signal: AbortSignal | undefined
+  readonly jobId: string
+  readonly targets: readonly StageTarget[]
+}
+
+export type JobOptions = { readonly jobId?: string; readonly progress: ProgressSink; readonly signal?: AbortSignal | undefined }

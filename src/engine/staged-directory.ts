@@ -1,0 +1,30 @@
+import { join } from 'node:path'
+import { flushFiles, fsyncDirectory, rename } from '../storage/durable.ts'
+import type { Scanned } from '../storage/scan.ts'
+import type { Context } from './context.ts'
+
+/** Makes a directory's staged copy durable: every file, then every folder, deepest first. */
+export const flushStaged = async ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned): Promise<void> => {
+  await flushFiles(
+    fs,
+    [...scanned.files.keys()].map((path) => join(dir, path)),
+  )
+  for (const { path } of [...scanned.directories].reverse()) fsyncDirectory(fs, join(dir, path))
+  fsyncDirectory(fs, dir)
+}
+
+/** Moves a durable staged directory to its place. */
+export const publish = ({ fs, paths }: Pick<Context, 'fs' | 'paths'>, id: string): void => {
+  rename(fs, join(paths.staging, id), paths.snapshot(id))
+  fsyncDirectory(fs, paths.snapshots)
+  fsyncDirectory(fs, paths.staging)
+}
+
+/** Makes the folders of `scanned` below `dir`, parents first, with their modes. */
+export const makeFolders = ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned): void => {
+  fs.mkdir(dir, 0o755)
+  for (const { path, mode } of scanned.directories) {
+    fs.mkdir(join(dir, path), mode | 0o700)
+    if ((mode & 0o022) !== 0) fs.chmod(join(dir, path), mode)
+  }
+}

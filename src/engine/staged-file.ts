@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+import { dirname } from 'node:path'
+import { StrataError, systemCode } from '../core/errors.ts'
+import type { Oid } from '../core/git-objects.ts'
+import { writeAll } from '../storage/durable.ts'
+import type { FsPort } from '../storage/fs.ts'
+import type { EncodedBatch } from '../storage/pack-write.ts'
+import { encodeEntries } from '../storage/pack-write.ts'
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** Gathers blobs of a batch into one buffer of pack entries. */
+export class Blobs {
+  readonly #bytes: { type: 'blob'; bytes: Uint8Array }[] = []
+  readonly #where: number[] = []
+  /** Reserves a place; the object id is known after `encode`. */
+  add(bytes: Uint8Array): number {
+    this.#where.push(this.#bytes.length)
+    return this.#bytes.push({ type: 'blob', bytes }) - 1
+  }
+  encode(): { pack: EncodedBatch; oid: (place: number) => Oid } {
+    const pack = encodeEntries(this.#bytes)
+    return {
+      pack,
+      oid: (place) => {
+        const entry = pack.table[place]
+        if (entry === undefined) throw new StrataError('ABSENT', 'a blob of this batch was not encoded')
+        return entry.oid
+      },
+    }
+  }
+}
+
+const makeParents = (fs: FsPort, path: string): void => {
+  const dir = dirname(path)
+  if (fs.lstat(dir) !== undefined) return
+  makeParents(fs, dir)
+  try {
+    fs.mkdir(dir, 0o755)
+  } catch (error) {
+    // Another worker was faster.
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
+}
+
+/** Writes a file of a staged directory; made durable later, together with the others of its batch. */
+export const writeStaged = (fs: FsPort, path: string, bytes: Uint8Array, mode: number): void => {
+  makeParents(fs, path)
+  const fd = fs.open(path, 'w', mode)
+  try {
+    writeAll(fs, fd, bytes)
+    if (fs.fstat(fd).size !== bytes.byteLength) throw new StrataError('NO_SPACE', `${path} was not written whole`)
+  } finally {
+    fs.close(fd)
+  }
+  // The process's umask takes group and other write bits off a new file.
+  if ((mode & 0o022) !== 0) fs.chmod(path, mode)
+}

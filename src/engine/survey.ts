@@ -1,0 +1,85 @@
+import { join } from 'node:path'
+import { versionIndex } from '../core/chain.ts'
+import type { Dataset } from '../core/dataset.ts'
+import { effectiveIndex, fileVersion, isIgnored } from '../core/dataset.ts'
+import type { Issue } from '../core/issues.ts'
+import { issue } from '../core/issues.ts'
+import { headOf } from '../core/memory.ts'
+import { kindOf } from '../core/schema.ts'
+import { readFully } from '../storage/files.ts'
+import type { FsPort } from '../storage/fs.ts'
+import { READ_FLAGS } from '../storage/fs.ts'
+import type { Scanned } from '../storage/scan.ts'
+import { scanDirectory } from '../storage/scan.ts'
+
+const HEAD_BYTES = 4096
+
+const readHead = (fs: FsPort, path: string): string => {
+  const fd = fs.open(path, READ_FLAGS)
+  try {
+    const buffer = Buffer.alloc(HEAD_BYTES)
+    return headOf(buffer.subarray(0, readFully(fs, fd, buffer, 0)))
+  } finally {
+    fs.close(fd)
+  }
+}
+
+/** What a directory holds, before anything is captured. */
+export type Survey = {
+  readonly path: string
+  readonly version: string | null
+  readonly files: number
+  readonly bytes: number
+  readonly newestMs: number
+  readonly scanned: Scanned
+}
+
+/** Scans a directory and finds its schema version: the highest that any of its files has. */
+export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
+  const scanned = scanDirectory(fs, dir, (path) => isIgnored(dataset, path))
+  const kinds = dataset.chain.schemas.map((s) => s.kinds)
+  let [version, bytes, newestMs, foreign]: [number, number, number, string | null] = [-1, 0, 0, null]
+  for (const [path, stat] of scanned.files) {
+    bytes += stat.size
+    newestMs = Math.max(newestMs, stat.mtimeMs)
+    if (!kinds.some((k) => kindOf(k, path) !== undefined)) continue
+    const found = fileVersion(dataset, path, readHead(fs, join(dir, path)))
+    const index = found === null ? -1 : versionIndex(dataset.chain, found)
+    if (found !== null && index < 0) foreign = found
+    version = Math.max(version, index)
+  }
+  return {
+    path: dir,
+    version: foreign ?? dataset.chain.schemas[version]?.version ?? null,
+    files: scanned.files.size,
+    bytes,
+    newestMs,
+    scanned,
+  }
+}
+
+/** Files that the schema of their snapshot does not describe: behind it (they go through the chain alone), or of no kind. */
+export const fileFindings = (dataset: Dataset, base: number, path: string, version: string | null): Issue[] => {
+  const kinds = dataset.chain.schemas[base]?.kinds ?? {}
+  if (kindOf(kinds, path) === undefined)
+    return [
+      issue({
+        severity: 'warning',
+        code: 'UNKNOWN_FILE',
+        file: path,
+        message: 'is of no kind that this schema knows; it is kept as it is',
+        hint: 'Nothing to do, unless it should not be there.',
+      }),
+    ]
+  const at = version === null ? base : effectiveIndex(dataset.chain, path, version, base)
+  if (at < 0 || at >= base) return []
+  return [
+    issue({
+      severity: 'warning',
+      code: 'LEGACY_FILE',
+      file: path,
+      message: `is still of schema ${version ?? ''}`,
+      hint: 'Run: strata migrate. The file goes through the chain alone.',
+    }),
+  ]
+}

@@ -1,0 +1,84 @@
+import type { Dataset } from '../core/dataset.ts'
+import type { Oid } from '../core/git-objects.ts'
+import type { Issue } from '../core/issues.ts'
+import type { FsPort } from '../storage/fs.ts'
+import type { EncodedBatch } from '../storage/pack-write.ts'
+import type { FileStat } from '../storage/scan.ts'
+
+/**
+ * The work that runs in workers, or on the main thread when there is little of it: whole batches with synchronous calls,
+ * nothing shared, plain data in and out (measurements: half the time of promises, and status answers at once).
+ */
+
+/** Content of one file, as the manifest will list it. */
+export type Content = { readonly path: string; readonly size: number; readonly sha256: string; readonly oid: Oid }
+
+export type CaptureFile = { readonly path: string; readonly known: string | null }
+export type CaptureTask = {
+  readonly type: 'capture'
+  readonly root: string
+  readonly copyTo: string | null
+  readonly files: readonly CaptureFile[]
+}
+export type Captured = Content & { readonly stat: FileStat; readonly version: string | null; readonly same: boolean }
+export type CaptureResult = {
+  readonly type: 'capture'
+  readonly files: readonly Captured[]
+  readonly gone: readonly string[]
+  readonly pack: EncodedBatch
+}
+
+export type TransformFile = {
+  readonly path: string
+  readonly sha256: string
+  readonly oid: Oid
+  readonly size: number
+  readonly mode: number
+}
+export type TransformTask = {
+  readonly type: 'transform'
+  /** Identifies the source: a worker keeps what it worked out of other files while this stays the same. */
+  readonly key: string
+  readonly root: string
+  readonly paths: readonly string[]
+  /** Chain position of the source. A file that is behind it is taken there first. */
+  readonly base: number
+  /** Chain positions to write, ascending, and the directory for each. */
+  readonly positions: readonly number[]
+  readonly staging: readonly string[]
+  readonly files: readonly TransformFile[]
+}
+/** One file at one position; `same`: its bytes are those of the position before. */
+export type Made = Content & { readonly mode: number; readonly same: boolean }
+export type Transformed = {
+  readonly path: string
+  readonly steps: readonly (readonly Made[])[]
+  readonly issues: readonly Issue[]
+  readonly records: number
+  readonly reads: readonly string[]
+  readonly damaged: boolean
+}
+export type TransformResult = {
+  readonly type: 'transform'
+  readonly files: readonly Transformed[]
+  readonly stale: readonly string[]
+  readonly pack: EncodedBatch
+}
+
+export type VerifyTask = {
+  readonly type: 'verify'
+  readonly root: string
+  readonly files: readonly { path: string; size: number; sha256: string }[]
+}
+export type VerifyResult = {
+  readonly type: 'verify'
+  readonly checked: number
+  readonly bytes: number
+  readonly wrong: readonly { path: string; why: string }[]
+}
+
+export type Task = CaptureTask | TransformTask | VerifyTask
+export type Result = CaptureResult | TransformResult | VerifyResult
+export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
+
+export type TaskEnv = { readonly fs: FsPort; readonly dataset: Dataset | null }

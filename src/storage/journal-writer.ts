@@ -1,0 +1,145 @@
+import { join } from 'node:path'
+import { StrataError, systemCode } from '../core/errors.ts'
+import type { Actor, NewEvent, StrataEvent } from '../core/events.ts'
+import { encodeLine, genesis } from '../core/events.ts'
+import type { State } from '../core/state.ts'
+import { REDUCER, evolveLine, initialState } from '../core/state.ts'
+import { fsyncDirectory, writeAll } from './durable.ts'
+import type { FsPort } from './fs.ts'
+import type { JournalView } from './journal.ts'
+import { SEGMENT, epochsOf, readJournal, segmentName, segmentsOf } from './journal.ts'
+
+/** Opening reads one segment: this bounds how long that takes, whatever the length of the history. */
+const SEGMENT_EVENTS = 1000
+
+type WriterOptions = { fs: FsPort; dir: string; actor: Actor; now: () => string; id: () => string }
+
+const claimEpoch = (fs: FsPort, dir: string, above: number): number => {
+  for (let n = above + 1; ; n++) {
+    try {
+      fs.close(fs.open(join(dir, `epoch-${n}`), 'wx', 0o600))
+      fsyncDirectory(fs, dir)
+      return n
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error
+    }
+  }
+}
+
+/** Appends to the journal. Nothing is claimed or written before the first append. */
+export class JournalWriter {
+  readonly #options: WriterOptions
+  #view: JournalView | undefined
+  #fd: number | null = null
+  #epoch: number | null = null
+  #failed = false
+
+  constructor(options: WriterOptions, view: JournalView | undefined) {
+    this.#options = options
+    this.#view = view
+  }
+
+  get state(): State {
+    return this.#view?.state ?? initialState
+  }
+
+  /** Makes the events durable as one line; after it returns they have happened. Throws CONFLICT, DURABILITY. */
+  append(events: readonly NewEvent[]): readonly StrataEvent[] {
+    if (this.#failed) throw new StrataError('DURABILITY', 'an earlier write to the journal failed', { hint: 'Open the store again.' })
+    this.#epoch ??= this.#claim()
+    const view = this.#view
+    const full = view !== undefined && (view.eventsInSegment + events.length > SEGMENT_EVENTS || view.torn)
+    if (full) this.#write([{ type: 'SegmentOpened', data: { reducer: REDUCER, state: view.state } }], view.segment + 1)
+    if (view !== undefined) return this.#write(events, this.#view?.segment ?? view.segment)
+    // A first line that never arrived whole leaves its segment behind; the store begins in the next one.
+    const first = Number(SEGMENT.exec(segmentsOf(this.#options.fs, this.#options.dir).at(-1) ?? '')?.[1] ?? 0) + 1
+    return this.#write([...events, { type: 'SegmentOpened', data: { reducer: REDUCER, state: null } }], first).slice(0, -1)
+  }
+
+  close(): void {
+    if (this.#fd !== null) this.#options.fs.close(this.#fd)
+    this.#fd = null
+  }
+
+  #claim(): number {
+    const { fs, dir } = this.#options
+    const before = this.#view
+    const epoch = claimEpoch(fs, dir, before?.epoch ?? 0)
+    const now = readJournal(fs, dir, before?.state.seq ?? 0)
+    if (now !== undefined && now.state.seq !== (before?.state.seq ?? 0)) throw this.#conflict(epoch)
+    this.#view = now
+    return epoch
+  }
+
+  #conflict(epoch: number): StrataError {
+    return new StrataError('CONFLICT', 'another process has written to this store since it was read', {
+      data: { epoch },
+      hint: 'Nothing was switched. Run the command again.',
+    })
+  }
+
+  #place(events: readonly NewEvent[]): StrataEvent[] {
+    const start = this.state.seq + 1
+    // Adding seq and id to a NewEvent makes the StrataEvent of the same type.
+    return events.map((event, i) => ({ seq: start + i, id: this.#options.id(), ...event }))
+  }
+
+  #write(events: readonly NewEvent[], segment: number): StrataEvent[] {
+    const { actor, now } = this.#options
+    const placed = this.#place(events)
+    const first = placed[0]
+    const prev = this.#view?.prev ?? (first?.type === 'StoreCreated' ? genesis(first.data.storeId) : '')
+    const epoch = this.#epoch ?? 0
+    const body = { v: 1 as const, epoch, at: now(), actor, events: placed, prev }
+    const { text, hash } = encodeLine(body)
+    this.#flush(`${text}\n`, segment)
+    const fresh = segment !== this.#view?.segment
+    this.#view = {
+      state: evolveLine(this.state, body),
+      segment,
+      eventsInSegment: (fresh ? 0 : (this.#view?.eventsInSegment ?? 0)) + placed.length,
+      prev: hash,
+      epoch,
+      torn: false,
+    }
+    return placed
+  }
+
+  #flush(text: string, segment: number): void {
+    const { fs, dir } = this.#options
+    try {
+      this.#openSegment(segment)
+      const fd = this.#fd ?? -1
+      writeAll(fs, fd, Buffer.from(text))
+      fs.fdatasync(fd)
+    } catch (error) {
+      this.#failed = true
+      if (systemCode(error) === 'EEXIST') throw this.#conflict(this.#epoch ?? 0)
+      throw new StrataError('DURABILITY', `the journal could not be written: ${error instanceof Error ? error.message : String(error)}`, {
+        data: { file: `journal/${segmentName(segment)}`, systemCode: systemCode(error) },
+        hint: 'Free space or check the disk, then run the command again. The active snapshot is untouched.',
+        cause: error,
+      })
+    }
+    if (Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? 0)) {
+      this.#failed = true
+      throw this.#conflict(this.#epoch ?? 0)
+    }
+    this.#dropOldEpochs()
+  }
+
+  #openSegment(segment: number): void {
+    const { fs, dir } = this.#options
+    const path = join(dir, segmentName(segment))
+    const exists = fs.lstat(path) !== undefined
+    if (this.#fd !== null && segment === this.#view?.segment) return
+    this.close()
+    this.#fd = fs.open(path, exists && segment === this.#view?.segment ? 'a' : 'ax', 0o600)
+    if (!exists) fsyncDirectory(fs, dir)
+  }
+
+  #dropOldEpochs(): void {
+    const { fs, dir } = this.#options
+    for (const epoch of epochsOf(fs, dir)) if (epoch < (this.#epoch ?? 0)) fs.unlink(join(dir, `epoch-${epoch}`))
+  }
+}
