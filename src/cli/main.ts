@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ChainSummary } from '../light.ts'
-import { StrataError, layout, nodeFsPort, noStore, readPointer, readText, readView, statusOf } from '../light.ts'
+import { StrataError, layout, currentPointer, nodeFsPort, readText, readView, statusOf } from '../light.ts'
 import { fail, out } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { commandHelp, generalHelp, parseCommandLine } from './parse.ts'
@@ -31,8 +31,7 @@ const builtInSummary = (flags: Parsed['flags']): ChainSummary | undefined => {
 
 const path = ({ flags }: Parsed): number => {
   const where = place(flags)
-  const pointer = readPointer(where)
-  if (pointer === undefined) throw noStore(where.root)
+  const pointer = currentPointer(where)
   const directory = where.paths.snapshot(pointer.snapshot)
   out(flags.json === true ? JSON.stringify({ ...pointer, path: directory }) : directory)
   return 0

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { App, Started } from '../index.ts'
-import { printable } from '../index.ts'
+import { StrataError, printable } from '../index.ts'
 import { out, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { showProgress } from './progress.ts'
@@ -34,10 +34,18 @@ const summary = async (app: App, started: Started, root: string): Promise<string
   ]
 }
 
+const otherData = (root: string, original: string | null): StrataError =>
+  new StrataError('EXISTS', `the store at ${root} was made from ${original ?? 'a fresh install'}`, {
+    data: { root, original },
+    hint: 'Give the other data a store of its own: --store OTHER_DIR',
+  })
+
 /** The main job in one command: make the store if there is none, upgrade, verify. A second time it says that all is done. */
 export const startCommand = async (app: App, parsed: Parsed, root: string): Promise<number> => {
   const from = typeof parsed.flags.from === 'string' ? [resolve(parsed.flags.from)] : undefined
-  const existed = (await app.checkMigrationsNeeded()).state !== 'no-store'
+  const before = await app.checkMigrationsNeeded()
+  const existed = before.state !== 'no-store'
+  if (existed && from !== undefined && before.original !== from[0]) throw otherData(root, before.original)
   const stop = showProgress(app, parsed)
   const started = await app.start({ migrate: true, ...(from === undefined ? {} : { from }) }).finally(stop)
   const status = await app.checkMigrationsNeeded()

@@ -136,16 +136,15 @@ const isOrdered = (events: readonly unknown[]): boolean =>
   events.length > 0 && events.every((e, i) => isEvent(e) && (i === 0 || e.seq === (events[i - 1] as StrataEvent).seq + 1))
 
 const isLine = (value: unknown): value is Line => {
-  if (typeof value !== 'object' || value === null) return false
-  const { epoch, prev, at, actor, events }: Partial<Record<keyof Line, unknown>> = value
-  const isFramed = Number.isSafeInteger(epoch) && typeof prev === 'string' && typeof at === 'string' && typeof actor === 'object'
+  const { epoch, prev, at, actor, events }: Partial<Record<keyof Line, unknown>> = value ?? {}
+  const isFramed = Number.isSafeInteger(epoch) && typeof prev === 'string' && typeof at === 'string' && actor instanceof Object
   return isFramed && Array.isArray(events) && isOrdered(events)
 }
 
 /** A line read back, or undefined when its bytes are not what its hash says. Throws NEWER_FORMAT for a line of a later version. */
 export const decodeLine = (text: string): Line | undefined => {
   const hash = HASH.exec(text)
-  if (hash === null || sha256(text.slice(0, hash.index)) !== hash[1]) return undefined
+  if (sha256(text.slice(0, hash?.index)) !== hash?.[1]) return undefined
   let value: unknown
   try {
     value = JSON.parse(text)

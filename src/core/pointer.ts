@@ -35,7 +35,7 @@ const isHold = (value: unknown): value is Hold | null =>
 const corrupt = (why: string): StrataError =>
   new StrataError('CORRUPT', `CURRENT ${why}`, {
     data: { file: 'CURRENT' },
-    hint: 'Run: strata repair. The journal has everything that CURRENT says.',
+    hint: 'The journal has everything that CURRENT says; the next command that writes puts it right, for example: strata checkpoint',
   })
 
 const DIRECTORY = /^snapshots\/[0-9a-zA-Z.+-]+$/

@@ -49,6 +49,8 @@ export type MigrationStatus = {
   findings: Issue[]
   heldSince: string | null
   holdReason: string | null
+  /** The directory that the data was captured from. */
+  original: string | null
   lastJob: MigrationJob | null
 }
 
@@ -121,6 +123,7 @@ const nothingYet = (summary: ChainSummary, place: Place): MigrationStatus => ({
   findings: [],
   heldSince: null,
   holdReason: null,
+  original: null,
   lastJob: null,
 })
 
@@ -145,6 +148,7 @@ export const statusOf = (state: State | undefined, summary: ChainSummary, place:
     findings: [...active.findings, ...state.originalFindings].map((f) => ({ ...f, snapshot: f.snapshot ?? active.id })),
     heldSince: state.hold?.since ?? null,
     holdReason: state.hold?.reason ?? null,
+    original: state.original?.path ?? null,
     lastJob: lastJob === undefined ? null : jobOf(lastJob, place),
   }
 }

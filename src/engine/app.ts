@@ -20,6 +20,7 @@ import { loadDataset } from './load.ts'
 import { migrate } from './migrate.ts'
 import type { OriginalChange } from './original.ts'
 import { compareOriginal } from './original.ts'
+import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
 import { recover } from './recover.ts'
@@ -34,7 +35,6 @@ import type { MigrationProgress } from './tracker.ts'
 import type { ValidationReport } from './verify.ts'
 import { verifyStore } from './verify.ts'
 import { survey } from './survey.ts'
-import { look } from './directory.ts'
 import { Repository } from '../storage/repository.ts'
 
 export type AppOptions = Omit<ContextOptions, 'dataset' | 'module'> & {
@@ -99,19 +99,15 @@ export class App {
 
   /** What `startMigration` would do; writes nothing. `edited`: files that the checkpoint would take in first. */
   plan(to?: string): Promise<{ plan: Plan; edited: readonly string[]; original: readonly OriginalChange[] }> {
-    return this.#answer(() => {
-      const state = readState(this.#context)
-      const plan = planMigration(state, this.dataset.chain, to)
-      const { changes } = look(this.#context, plan.from)
-      return { plan, edited: [...changes.changed, ...changes.removed], original: this.compareOriginal() }
-    })
+    return this.#answer(() => ({ ...previewPlan(this.#context, to), original: this.compareOriginal() }))
   }
 
   /**
    * T022: records a job and lets it run; resolves once it is recorded (`pending`), or at once when there is nothing to do
    * (`completed`). Follow it with `getMigrationStatus`, await it with `waitForJob`.
    */
-  startMigration(options: { to?: string } = {}): Promise<MigrationJob> {
+  async startMigration(options: { to?: string } = {}): Promise<MigrationJob> {
+    this.#requireKnown()
     return this.#launch((session, job) => migrate(session, options.to, job))
   }
 
@@ -170,8 +166,9 @@ export class App {
   }
 
   /** Commits what the application has written into the active directory. */
-  checkpoint(message = 'requested'): Promise<Checkpointed> {
-    return this.#write((session) => checkpoint(session, readState(this.#context).active ?? '', message))
+  async checkpoint(message = 'requested'): Promise<Checkpointed> {
+    this.#requireKnown()
+    return this.#write((session) => checkpoint(session, session.state.active ?? '', message))
   }
 
   /** What has been written to the original directory since it was captured; reads only. */
@@ -186,6 +183,7 @@ export class App {
 
   /** Takes over what an old build has written to the original directory, as a job of its own. */
   async adopt(): Promise<Adopted> {
+    this.#requireKnown()
     this.#abort = new AbortController()
     return this.#write((session) => adopt(session, this.#jobOptions()))
   }
@@ -208,6 +206,11 @@ export class App {
 
   readFile(snapshot: string, path: string): Promise<Uint8Array> {
     return this.#answer(() => showFile(this.#context, snapshot, path))
+  }
+
+  /** A store that a newer build has upgraded is not written. Throws NEWER_SCHEMA, BAD_CHAIN, NO_STORE. */
+  #requireKnown(): void {
+    planMigration(readState(this.#context), this.dataset.chain)
   }
 
   #surveyOf(dir: string) {

@@ -1,7 +1,8 @@
-import { StrataError } from '../core/errors.ts'
+import { StrataError, hasCode } from '../core/errors.ts'
 import type { Pointer } from '../core/pointer.ts'
 import { decodePointer } from '../core/pointer.ts'
 import type { State } from '../core/state.ts'
+import { pointerOf } from '../core/state.ts'
 import { readText } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { JournalView } from '../storage/journal.ts'
@@ -19,8 +20,33 @@ export const readPointer = ({ fs, paths }: Where): Pointer | undefined => {
   return text === undefined ? undefined : decodePointer(text)
 }
 
+/** undefined for a damaged pointer: the journal says the same. Throws NEWER_FORMAT. */
+const intact = (text: string): Pointer | undefined => {
+  try {
+    return decodePointer(text)
+  } catch (error) {
+    if (hasCode(error, 'CORRUPT')) return undefined
+    throw error
+  }
+}
+
+/** How far the journal must reach; 0 where CURRENT is missing or damaged: the journal is the truth, CURRENT a copy. */
+const seqOfPointer = ({ fs, paths }: Where): number => {
+  const text = readText(fs, paths.current)
+  return text === undefined ? 0 : (intact(text)?.seq ?? 0)
+}
+
 /** The journal's newest state, checked against CURRENT; undefined when there is no store. Writes nothing, takes no lock. */
-export const readView = (where: Where): JournalView | undefined => readJournal(where.fs, where.paths.journal, readPointer(where)?.seq ?? 0)
+export const readView = (where: Where): JournalView | undefined => readJournal(where.fs, where.paths.journal, seqOfPointer(where))
+
+/** What CURRENT says, or what it should say where it is missing or damaged. Throws NO_STORE, NEWER_FORMAT. */
+export const currentPointer = (where: Where): Pointer => {
+  const text = readText(where.fs, where.paths.current)
+  const pointer = text === undefined ? undefined : intact(text)
+  const found = pointer ?? pointerOf(readState(where))
+  if (found === undefined) throw noStore(where.root)
+  return found
+}
 
 /** The state of a store that has data. Throws NO_STORE. */
 export const readState = (where: Where): State => {

@@ -24,6 +24,10 @@ const readHead = (fs: FsPort, path: string): string => {
   }
 }
 
+/** The schema version of a file on disk, from its first bytes. */
+export const versionOf = (fs: FsPort, dataset: Dataset, file: string, path: string): string | null =>
+  fileVersion(dataset, path, readHead(fs, file))
+
 /** What a directory holds, before anything is captured. */
 export type Survey = {
   readonly path: string
@@ -43,7 +47,7 @@ export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
     bytes += stat.size
     newestMs = Math.max(newestMs, stat.mtimeMs)
     if (!kinds.some((k) => kindOf(k, path) !== undefined)) continue
-    const found = fileVersion(dataset, path, readHead(fs, join(dir, path)))
+    const found = versionOf(fs, dataset, join(dir, path), path)
     const index = found === null ? -1 : versionIndex(dataset.chain, found)
     if (found !== null && index < 0) foreign = found
     version = Math.max(version, index)

@@ -21,7 +21,8 @@ import { checkDirectory } from './verify-directory.ts'
 /** T022's ValidationReport. `errorsFound` and `warningsFound` sum the counts of the issues. */
 export type ValidationReport = { valid: boolean; filesChecked: number; errorsFound: number; warningsFound: number; issues: Issue[] }
 
-const REPAIR = 'Run: strata repair'
+const KEEP = 'Keep the store as it is: undamaged copies may be below snapshots/ and in the repository (strata show SNAPSHOT:PATH).'
+const REWRITE = 'The next command that writes puts it right from the journal, for example: strata checkpoint'
 
 const checkJournal = ({ fs, paths }: Context): Issue[] => {
   try {
@@ -32,21 +33,21 @@ const checkJournal = ({ fs, paths }: Context): Issue[] => {
   }
 }
 
-const wrong = (file: string, message: string): Issue => issue({ code: 'CORRUPT', file, message, hint: REPAIR })
+const wrong = (file: string, message: string, hint = KEEP): Issue => issue({ code: 'CORRUPT', file, message, hint })
 
 const checkProjections = ({ fs, paths }: Context, state: State): Issue[] => {
   const issues: Issue[] = []
   const pointer = pointerOf(state)
   if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer))
-    issues.push(wrong('CURRENT', 'is not what the journal says'))
+    issues.push(wrong('CURRENT', 'is not what the journal says', REWRITE))
   const packed = readPackedRefs(fs, paths.repository)
   const loose = readLooseRefs(fs, paths.repository)
   for (const [name, oid] of refsOf(state)) {
     const found = loose.get(name) ?? packed.get(name)
-    if (found !== oid) issues.push(wrong('repo.git/packed-refs', `${name} is ${found ?? 'missing'}; the journal says ${oid}`))
+    if (found !== oid) issues.push(wrong('repo.git/packed-refs', `${name} is ${found ?? 'missing'}; the journal says ${oid}`, REWRITE))
   }
   if (readHead(fs, paths.repository) !== `refs/heads/${state.active ?? 'none'}`)
-    issues.push(wrong('repo.git/HEAD', 'does not name the active snapshot'))
+    issues.push(wrong('repo.git/HEAD', 'does not name the active snapshot', REWRITE))
   return issues
 }
 
@@ -100,7 +101,7 @@ const checkHistory = (repository: Repository, state: State, blobs: ReadonlyMap<O
       seen.add(tree)
       issues.push(...compareManifest(repository.manifest(commit), blobs, commit))
     } catch (error) {
-      issues.push(issueOf(error, { code: 'CORRUPT', file: `repo.git (commit ${commit})`, hint: REPAIR }))
+      issues.push(issueOf(error, { code: 'CORRUPT', file: `repo.git (commit ${commit})`, hint: KEEP }))
     }
   }
   return issues
@@ -130,7 +131,7 @@ const checkActive = async (context: Context, repository: Repository, active: Sna
             message: 'was changed since the last checkpoint',
             hint: 'Keep it with: strata checkpoint',
           })
-        : issue({ code: 'CORRUPT', file: path, snapshot: active.id, message: why, hint: REPAIR }),
+        : issue({ code: 'CORRUPT', file: path, snapshot: active.id, message: why, hint: KEEP }),
     )
     return { issues: [...issues, ...active.findings.map((f) => ({ ...f, snapshot: active.id }))], files: result.files }
   } finally {
@@ -166,7 +167,7 @@ export const verifyStore = async (context: Context): Promise<ValidationReport> =
     const active = activeSnapshot(state)
     if (active === undefined) throw new StrataError('NO_STORE', messageOf('the store holds no snapshot'))
     const directory = await checkActive(context, repository, active).catch(
-      (error: unknown): Checked => ({ issues: [issueOf(error, { code: 'CORRUPT', hint: REPAIR })], files: 0 }),
+      (error: unknown): Checked => ({ issues: [issueOf(error, { code: 'CORRUPT', hint: KEEP })], files: 0 }),
     )
     const issues = [
       ...checkJournal(context),

@@ -30,7 +30,7 @@ export type JournalView = {
 const corrupt = (file: string, line: number, why: string): StrataError =>
   new StrataError('JOURNAL_CORRUPT', `journal/${file}, line ${line}: ${why}`, {
     data: { file: `journal/${file}`, line },
-    hint: 'The store can be read but not written. Run: strata repair',
+    hint: 'Nothing is written to the store any more. Every line before this one is intact, and CURRENT still names the active directory.',
   })
 
 const names = (fs: FsPort, dir: string): string[] => (fs.lstat(dir) === undefined ? [] : fs.readdir(dir))

@@ -22,7 +22,7 @@ export const readPackedRefs = (fs: FsPort, repository: string): Map<string, Oid>
     if (oid === undefined || name === undefined || !isOid(oid))
       throw new StrataError('CORRUPT', 'packed-refs has a line that is no ref', {
         data: { file: 'repo.git/packed-refs' },
-        hint: 'Run: strata repair',
+        hint: 'Keep the file aside and delete it: the next command that writes makes it anew from the journal.',
       })
     refs.set(name, oid)
   }

@@ -164,7 +164,7 @@ export class Repository {
     if (found === undefined)
       throw new StrataError('CORRUPT', `object ${oid} is missing from the repository`, {
         data: { oid },
-        hint: 'Run: strata verify, then: strata repair',
+        hint: 'See what else is damaged: strata verify. Other snapshots are copies of their own below snapshots/.',
       })
     return found
   }
