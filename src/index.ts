@@ -1,6 +1,7 @@
 export { v5 as uuid5 } from 'uuid'
 export type { ErrorCode, ErrorData } from './core/errors.ts'
 export { ERROR_CODES, StrataError, isStrataError } from './core/errors.ts'
+export type { DataFileHeader } from './core/header.ts'
 export type { Issue } from './core/issues.ts'
 export { JsonNumber, entries, fromEntries, numberOf } from './core/json/index.ts'
 export { file, records, schema } from './core/schema.ts'

@@ -1,21 +1,14 @@
 import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
-import { createTwoFilesPatch } from 'diff'
-import type { ChainSummary, Difference, Plan } from '../index.ts'
+import type { ChainSummary, Plan } from '../index.ts'
 import { App, StrataError, isStrataError, printable, summaryOf } from '../index.ts'
-import { eventText, fileVersionText } from './history-text.ts'
-import { err, out, paint, plural, size } from './output.ts'
+import { diff, history, show, verify } from './inspect-commands.ts'
+import { err, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
+import type { Run } from './run.ts'
+import { differenceText, print, text } from './run.ts'
 import { findingsText } from './status-text.ts'
-
-type Run = { readonly app: App; readonly parsed: Parsed; readonly json: boolean; readonly root: string }
-
-const text = (value: string | boolean | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
-
-const print = ({ json }: Run, value: unknown, lines: readonly string[]): void => {
-  out(json ? JSON.stringify(value, null, 2) : lines.join('\n'))
-}
 
 const seconds = (value: string | undefined): number => {
   const parsed = Number(value ?? 0)
@@ -150,8 +143,8 @@ const migrate = async (run: Run): Promise<number> => {
   }
   print(run, { job, status }, [
     job.id === ''
-      ? `At ${status.currentVersion}${job.fromVersion === status.currentVersion ? '' : ''}: ${status.directory}`
-      : `Migrated ${job.fromVersion} to ${job.toVersion}: ${plural(job.totalFiles, 'file')} (${job.id})`,
+      ? `At ${status.currentVersion}: ${status.directory}`
+      : `${job.kind === 'mend' ? `Took files of an older version to ${job.toVersion}` : `Migrated ${job.fromVersion} to ${job.toVersion}: ${plural(job.totalFiles, 'file')}`} (${job.id})`,
     ...(job.id === ''
       ? []
       : [
@@ -183,112 +176,19 @@ const switched = async (run: Run, kind: 'rollback' | 'redo'): Promise<number> =>
   const done = await (kind === 'rollback' ? run.app.rollbackMigration(args[0] ?? '', { exact }) : run.app.redo({ exact }))
   const status = await run.app.checkMigrationsNeeded()
   print(run, { from: done.from.id, to: done.to.id, written: done.written, status }, [
-    `${kind === 'rollback' ? 'Went back' : 'Returned'} from ${done.from.schemaVersion} to ${done.to.schemaVersion}`,
+    `${kind === 'rollback' ? 'Went back' : 'Returned'} from ${named(done.from, done.to)} to ${named(done.to, done.from)}`,
     `  active   ${status.directory}`,
-    ...(done.written.length === 0 ? [] : [`  ${plural(done.written.length, 'file')} written since stay in the history of ${done.from.id}`]),
+    ...(done.written.length === 0
+      ? []
+      : [`  what was written since (${plural(done.written.length, 'file')}) stays in the history of ${done.from.id}`]),
     kind === 'rollback' ? 'Automatic migration is on hold. Return with: strata redo' : 'Automatic migration is on again.',
   ])
   return 0
 }
 
-const differenceText = ({ path, change }: Difference): string =>
-  `  ${paint(change === 'removed' ? 'red' : change === 'added' ? 'green' : 'yellow', change.padEnd(8))} ${printable(path)}`
-
-const history = async (run: Run): Promise<number> => {
-  const { args, flags } = run.parsed
-  const [path] = args
-  if (path !== undefined) {
-    const found = await run.app.fileHistory(path)
-    print(run, found, found.map(fileVersionText))
-    return 0
-  }
-  const job = text(flags.job)
-  const found = await run.app.history(job)
-  const detail = job !== undefined || flags.all === true
-  print(
-    run,
-    found,
-    found.reverse().flatMap((e) => eventText(e, detail)),
-  )
-  return 0
-}
-
-/** `SNAPSHOT:PATH`; ids and versions hold no colon. */
-const split = (name: string): { snapshot: string; path: string | undefined } => {
-  const colon = name.indexOf(':')
-  return colon < 0 ? { snapshot: name, path: undefined } : { snapshot: name.slice(0, colon), path: name.slice(colon + 1) }
-}
-
-const show = async (run: Run): Promise<number> => {
-  const { snapshot, path } = split(run.parsed.args[0] ?? '@')
-  if (path !== undefined) {
-    const bytes = await run.app.readFile(snapshot, path)
-    if (run.json) out(JSON.stringify({ snapshot, path, size: bytes.byteLength, base64: Buffer.from(bytes).toString('base64') }))
-    else process.stdout.write(bytes)
-    return 0
-  }
-  const view = await run.app.show(snapshot)
-  const s = view.snapshot
-  print(run, view, [
-    `${paint('bold', s.id)}${view.active ? paint('green', '  active') : ''}`,
-    `  version    ${s.schemaVersion}, readable by ${s.readableBy.join(', ')}`,
-    `  created    ${s.createdAt}${s.from === null ? '' : `, from ${s.from}`}`,
-    `  verified   ${s.verifiedAt ?? 'never'}`,
-    `  commit     ${s.commit}`,
-    `  data       ${plural(s.files, 'file')}, ${size(s.bytes)}`,
-    ...view.commits.map((c) => `  ${c.oid.slice(0, 10)} ${c.at}  ${printable(c.subject)}`),
-    ...view.files.map((f) => `    ${size(f.size).padStart(12)}  ${printable(f.path)}`),
-  ])
-  return 0
-}
-
-const patch = async (run: Run, a: string, b: string, file: Difference): Promise<string> => {
-  const read = async (name: string, absent: boolean): Promise<string> =>
-    absent ? '' : Buffer.from(await run.app.readFile(name, file.path)).toString('utf8')
-  const made = createTwoFilesPatch(
-    `a/${file.path}`,
-    `b/${file.path}`,
-    await read(a, file.change === 'added'),
-    await read(b, file.change === 'removed'),
-    a,
-    b,
-  )
-  return made
-    .split('\n')
-    .map((line) => (line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line))
-    .join('\n')
-}
-
-const diff = async (run: Run): Promise<number> => {
-  const [a = '', b = '', path] = run.parsed.args
-  const found = await run.app.diff(a, b, path?.replace(/\/$/, ''))
-  const only = found.files.length === 1 && path === found.files[0]?.path ? found.files[0] : undefined
-  const count = (change: Difference['change']): number => found.files.filter((f) => f.change === change).length
-  print(
-    run,
-    found,
-    only === undefined
-      ? [
-          `${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`,
-          ...found.files.map(differenceText),
-        ]
-      : [await patch(run, found.before.id, found.after.id, only)],
-  )
-  return run.parsed.flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
-}
-
-const verify = async (run: Run): Promise<number> => {
-  const report = await run.app.validateDataIntegrity()
-  const verdict = report.valid ? paint('green', 'valid') : paint('red', 'damaged')
-  print(run, report, [
-    `${verdict}: ${plural(report.filesChecked, 'file and object')} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace(
-      'file and objects',
-      'files and objects',
-    ),
-    ...findingsText(report.issues),
-  ])
-  return report.issues.length > 0 ? 2 : 0
-}
+/** A version says it best, unless both have the same. */
+const named = (one: Named, other: Named): string => (one.schemaVersion === other.schemaVersion ? one.id : one.schemaVersion)
+type Named = { readonly id: string; readonly schemaVersion: string }
 
 const checkpoint = async (run: Run): Promise<number> => {
   const done = await run.app.checkpoint(text(run.parsed.flags.message))

@@ -2,6 +2,7 @@ import type { AnyChain } from './chain.ts'
 import { checkChain, versionIndex } from './chain.ts'
 import { StrataError } from './errors.ts'
 import type { Layout } from './json/index.ts'
+import { headerVersion } from './header.ts'
 import { kindOf, matchesGlob } from './schema.ts'
 
 /** What an application declares about its data. A module given as `--migrations` exports it as default. */
@@ -35,11 +36,6 @@ export const dataset = (options: DatasetOptions): Dataset => {
 }
 
 export const isIgnored = (d: Pick<Dataset, 'ignore'>, path: string): boolean => d.ignore.some((glob) => matchesGlob(glob, path))
-
-const HEADER_VERSION = /"schemaVersion"\s*:\s*"([^"\\]{1,64})"/
-
-/** The version that a file's header names, from its first bytes as text. */
-export const headerVersion = (head: string): string | null => (/^\uFEFF?\s*\{/.test(head) ? (HEADER_VERSION.exec(head)?.[1] ?? null) : null)
 
 /** The schema version of one file: its header's, else the dataset's guess; null when neither says. */
 export const fileVersion = (d: Pick<Dataset, 'detect'>, path: string, head: string): string | null =>

@@ -69,3 +69,20 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 /** The `code` of a Node system error (`ENOENT`, …), or an empty string. */
 export const systemCode = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+
+const SYSTEM: Readonly<Record<string, { code: ErrorCode; hint: string }>> = {
+  ENOSPC: { code: 'NO_SPACE', hint: 'Free some space, then try again.' },
+  EDQUOT: { code: 'NO_SPACE', hint: 'Your quota on this disk is used up. Free some space, then try again.' },
+  EROFS: { code: 'READ_ONLY', hint: 'The disk is mounted read-only. Reading commands work.' },
+  EACCES: { code: 'READ_ONLY', hint: 'Check who owns the store and its permissions.' },
+  EPERM: { code: 'READ_ONLY', hint: 'Check who owns the store and its permissions.' },
+}
+
+/** A system error as a StrataError that names the path; anything else, which would be a mistake of ours, as it is. */
+export const fromSystem = (error: unknown): unknown => {
+  const code = systemCode(error)
+  if (error instanceof StrataError || !(error instanceof Error) || !/^E[A-Z0-9]+$/.test(code)) return error
+  const path = 'path' in error && typeof error.path === 'string' ? error.path : null
+  const known = SYSTEM[code] ?? { code: 'UNREADABLE' as const, hint: 'The active snapshot is as it was. Check the disk, then try again.' }
+  return new StrataError(known.code, error.message, { data: { path, systemCode: code }, hint: known.hint, cause: error })
+}

@@ -151,7 +151,8 @@ export class FileWork {
           code: 'QUARANTINED',
           file: this.#place.file,
           step,
-          message: `cannot be read and is kept as it is: ${messageOf(cause?.cause ?? error)}`,
+          // Line and column are members of the issue.
+          message: `cannot be read and is kept as it is: ${messageOf(cause?.cause ?? error).replace(/ \(line \d+, column \d+\)$/, '')}`,
           hint: 'Mend the file in the active directory, or restore it from a backup; then run migrate, which takes it through alone.',
         }),
       )

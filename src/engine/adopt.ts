@@ -19,8 +19,9 @@ import { checkpoint } from './checkpoint.ts'
 import { scan } from './directory.ts'
 import { differences } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
-import { runJob } from './job.ts'
+import { runJob, throwIfCancelled } from './job.ts'
 import { preflight } from './preflight.ts'
+import type { ProgressSink } from './progress.ts'
 import { compareOriginal, writeOriginalIndex } from './original.ts'
 import type { Session } from './session.ts'
 import type { Made } from './task-types.ts'
@@ -121,6 +122,10 @@ const adoptSpec = (
     announced: [id],
     adopted: { files: [...files], source },
     fill: async (work) => {
+      const advance: ProgressSink['advance'] = (...done) => {
+        throwIfCancelled(work.signal)
+        work.progress.advance(...done)
+      }
       const manifest = await captureDirectory(session, from, {
         id,
         version,
@@ -136,7 +141,7 @@ const adoptSpec = (
         files: new Map(manifest.files.map((f) => [f.path, f])),
         scanned: scan(context, context.paths.snapshot(id)),
       }
-      await work.staging.transform(theirs, changed, work.pool, work.transaction, work.progress.advance)
+      await work.staging.transform(theirs, changed, work.pool, work.transaction, advance)
       for (const path of changed) resolve(work, sides, path)
       const produced = work.staging.produced()
       const ours = { root: context.paths.snapshot(before.snapshot.id), files: before.files, scanned: theirs.scanned }
@@ -145,7 +150,7 @@ const adoptSpec = (
         [...before.files.keys()].filter((path) => !produced.has(path)),
         work.pool,
         work.transaction,
-        work.progress.advance,
+        advance,
       )
     },
   }

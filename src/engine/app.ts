@@ -1,6 +1,6 @@
 import type { SchemaVersion } from '../core/chain.ts'
 import type { Dataset } from '../core/dataset.ts'
-import { StrataError, isStrataError } from '../core/errors.ts'
+import { StrataError, fromSystem, isStrataError } from '../core/errors.ts'
 import { schemaVersionOf } from '../core/manager.ts'
 import type { Plan } from '../core/plan.ts'
 import { planMigration, summaryOf } from '../core/plan.ts'
@@ -230,8 +230,12 @@ export class App {
 
   // Reading is synchronous; a promise keeps errors where callers look for them.
   #answer<T>(read: () => T): Promise<T> {
-    return new Promise((resolve) => {
-      resolve(read())
+    return new Promise((resolve, reject) => {
+      try {
+        resolve(read())
+      } catch (error) {
+        reject(fromSystem(error))
+      }
     })
   }
 
@@ -241,6 +245,8 @@ export class App {
     try {
       recover(session)
       return await work(session)
+    } catch (error) {
+      throw fromSystem(error)
     } finally {
       await session.close()
     }

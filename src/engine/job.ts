@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { StrataError, hasCode, messageOf } from '../core/errors.ts'
+import { StrataError, fromSystem, hasCode, messageOf } from '../core/errors.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { removeTree } from '../storage/durable.ts'
@@ -153,6 +153,8 @@ const recordFailure = (session: Session, staging: Staging, jobId: string, error:
     jobId,
     data: { code: found.code, message: messageOf(error), file: found.file, record: found.record, step: found.step },
   })
+  // What the job had recorded before it failed, such as an adopted capture, keeps its ref.
+  session.project()
   session.context.log('error', messageOf(error), { file: found.file ?? '', step: found.step ?? '' })
 }
 
@@ -176,7 +178,8 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     await spec.fill(work)
     await finish(work, spec)
     return jobId
-  } catch (error) {
+  } catch (cause) {
+    const error = fromSystem(cause)
     transaction.abort()
     recordFailure(session, staging, jobId, error)
     throw error

@@ -5,7 +5,7 @@ import type { Snapshot, State } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import { activate, writtenSince } from './activate.ts'
 import type { Difference } from './directory.ts'
-import { isQuiet, look } from './directory.ts'
+import { editedFiles } from './preview.ts'
 import type { Session } from './session.ts'
 
 export type Switched = { readonly from: Snapshot; readonly to: Snapshot; readonly written: readonly Difference[] }
@@ -56,7 +56,7 @@ export const redo = async (session: Session, exact: boolean): Promise<Switched> 
   return { from, to, written }
 }
 
-/** What a rollback or redo would do; reads only. `pending`: files whose stat differs and that would be looked into. */
+/** What a rollback or redo would do; reads only. `pending`: files written and not yet committed. */
 export const previewSwitch = (
   session: Pick<Session, 'context' | 'repository' | 'state'>,
   kind: 'rollback' | 'redo',
@@ -65,7 +65,6 @@ export const previewSwitch = (
   const from = current(session.state)
   const to = kind === 'rollback' ? rollbackTarget(session.state, name) : redoTarget(session.state)
   const since = kind === 'rollback' ? from.sealed : (session.state.undone.at(-1)?.commit ?? from.sealed)
-  const looked = look(session.context, from)
-  const pending = isQuiet(looked) ? [] : [...looked.changes.changed, ...looked.changes.removed]
+  const pending = editedFiles(session.context, from)
   return { from, to, written: writtenSince(session as Session, from, since), pending }
 }

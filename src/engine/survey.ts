@@ -15,6 +15,7 @@ import { scanDirectory } from '../storage/scan.ts'
 const HEAD_BYTES = 4096
 
 const readHead = (fs: FsPort, path: string): string => {
+  if (fs.lstat(path) === undefined) return ''
   const fd = fs.open(path, READ_FLAGS)
   try {
     const buffer = Buffer.alloc(HEAD_BYTES)

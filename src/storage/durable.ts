@@ -91,7 +91,8 @@ const writeNew = (fs: FsPort, path: string, bytes: Uint8Array, mode: number): vo
   }
 }
 
-const discard = (fs: FsPort, path: string): void => {
+/** Removes a temporary file after a failure, whose error is what counts. */
+export const discard = (fs: FsPort, path: string): void => {
   try {
     fs.unlink(path)
   } catch {

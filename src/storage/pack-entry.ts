@@ -86,10 +86,13 @@ export const inflateEntry = (fs: FsPort, fd: number, name: string, entry: Pick<R
   }
 }
 
+const badDelta = (): StrataError => new StrataError('CORRUPT', 'a delta does not fit its base')
+
 const varint = (bytes: Uint8Array, start: number): { value: number; next: number } => {
   let [value, scale, at] = [0, 1, start]
   for (;;) {
-    const byte = bytes[at] ?? 0
+    const byte = bytes[at]
+    if (byte === undefined) throw badDelta()
     value += (byte & 0x7f) * scale
     at += 1
     if ((byte & 0x80) === 0 || at > start + 9) return { value, next: at }
@@ -97,7 +100,10 @@ const varint = (bytes: Uint8Array, start: number): { value: number; next: number
   }
 }
 
-const badDelta = (): StrataError => new StrataError('CORRUPT', 'a delta does not fit its base')
+/** The largest object that is made in memory; more is refused as a bomb. */
+export const MOST_BYTES = 4 * 1024 ** 3 - 1
+/** Four bytes of a delta copy 16 MiB at most. */
+const MOST_GROWTH = 4 * 1024 ** 2
 
 /** A copy instruction's offset or size: the set bits of the opcode say which bytes are there. */
 const operand = (delta: Uint8Array, at: number, bits: number, count: number): { value: number; next: number } => {
@@ -114,7 +120,7 @@ const operand = (delta: Uint8Array, at: number, bits: number, count: number): { 
 export const applyDelta = (base: Uint8Array, delta: Uint8Array): Buffer => {
   const source = varint(delta, 0)
   const target = varint(delta, source.next)
-  if (source.value !== base.length) throw badDelta()
+  if (source.value !== base.length || target.value > Math.min(MOST_BYTES, delta.length * MOST_GROWTH)) throw badDelta()
   const out = Buffer.alloc(target.value)
   let [at, filled] = [target.next, 0]
   while (at < delta.length) {

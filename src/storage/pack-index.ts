@@ -110,6 +110,8 @@ export class PackIndex {
     if (small < LARGE) return small
     const at = offsets + this.count * 4 + (small - LARGE) * 8
     if (at + 8 > this.#bytes.length - 40) throw new StrataError('CORRUPT', 'a pack index points outside its table of large offsets')
-    return Number(this.#bytes.readBigUInt64BE(at))
+    const large = this.#bytes.readBigUInt64BE(at)
+    if (large > BigInt(Number.MAX_SAFE_INTEGER)) throw new StrataError('CORRUPT', 'a pack index has an offset that no file has')
+    return Number(large)
   }
 }

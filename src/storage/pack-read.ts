@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { dirname, join } from 'node:path'
-import { crc32, inflateSync } from 'node:zlib'
+import { basename, dirname, join } from 'node:path'
+import { constants, crc32, inflateSync } from 'node:zlib'
 import { StrataError, messageOf, systemCode } from '../core/errors.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { objectOid } from '../core/git-objects.ts'
@@ -8,24 +8,45 @@ import { readFile, readFully } from './files.ts'
 import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
 import type { RawEntry } from './pack-entry.ts'
-import { applyDelta, inflateEntry, readEntryHeader } from './pack-entry.ts'
+import { MOST_BYTES, applyDelta, inflateEntry, readEntryHeader } from './pack-entry.ts'
 import { PackIndex } from './pack-index.ts'
 
 export type ObjectContent = { readonly type: ObjectType; readonly bytes: Buffer }
 
 const OPEN_PACKS = 8
 const DELTA_DEPTH = 4096
-/** The largest object that is inflated at once; more is refused as a bomb. */
-const MOST_BYTES = 4 * 1024 ** 3 - 1
 const CHECKSUM = 20
 
+const LOOSE_HEADER = /^(blob|tree|commit|tag) (0|[1-9]\d{0,12})\0/
+
+/** Type and size come first, inside the deflated data; the size bounds what is inflated (deflate bombs). */
+const inflateLoose = (packed: Buffer): ObjectContent => {
+  const start = inflateSync(packed.subarray(0, 512), { finishFlush: constants.Z_SYNC_FLUSH })
+  const [header, type, digits] = LOOSE_HEADER.exec(start.toString('latin1', 0, 32)) ?? []
+  const size = Number(digits)
+  if (header === undefined || size > MOST_BYTES) throw new Error('its header is not one that git writes')
+  const bytes = inflateSync(packed, { maxOutputLength: header.length + size }).subarray(header.length)
+  if (bytes.length !== size) throw new Error(`has ${bytes.length} bytes instead of ${size}`)
+  // The expression above lets these four through.
+  return { type: type as ObjectType, bytes }
+}
+
 type Pack = { readonly name: string; readonly index: PackIndex }
+
+const applied = (base: Buffer, delta: Buffer): Buffer => applyDelta(base, delta)
+
+const checkId = (oid: Oid, found: ObjectContent, file: string): ObjectContent => {
+  if (objectOid(found.type, found.bytes) === oid) return found
+  throw new StrataError('CORRUPT', `object ${oid} is not what its id says (${file})`, { data: { oid, file }, hint: 'Run: strata verify' })
+}
 
 /** Reads objects of a repository: packs (deltas and 64-bit offsets included) and loose objects that stock git wrote. */
 export class PackStore {
   readonly #fs: FsPort
   readonly #dir: string
   #packs: Map<string, Pack> | null = null
+  /** Why an index could not be read: what is not found may be in its pack. */
+  #broken: unknown
   /** Least recently used first; bounded, so that few file handles are enough. */
   readonly #open = new Map<string, { fd: number; end: number }>()
 
@@ -41,13 +62,24 @@ export class PackStore {
   /** The object, its id checked; undefined when there is none. Throws CORRUPT. */
   read(oid: Oid): ObjectContent | undefined {
     try {
-      return this.#read(oid)
+      const found = this.#read(oid)
+      if (found !== undefined) return found
     } catch (error) {
-      // A developer's `git gc` may have replaced the pack since it was listed.
       if (systemCode(error) !== 'ENOENT') throw error
-      this.refresh()
-      return this.#read(oid)
     }
+    // A developer's `git gc` may have replaced packs, or packed loose objects, since the packs were listed.
+    this.refresh()
+    const found = this.#read(oid)
+    if (found === undefined && this.#broken !== undefined) throw this.#broken
+    return found
+  }
+
+  /** The object as the pack file `name` itself has it, its id checked. Throws CORRUPT. */
+  readFrom(name: string, oid: Oid): ObjectContent | undefined {
+    if (this.#packs === null) this.refresh()
+    const pack = this.#packs?.get(name.replace(/\.pack$/, '.idx'))
+    const offset = pack?.index.find(oid)
+    return pack === undefined || offset === undefined ? undefined : checkId(oid, this.#entry(pack, offset), pack.name)
   }
 
   /** Looks for new packs. */
@@ -56,7 +88,17 @@ export class PackStore {
     const before = this.#packs
     const names = this.#fs.lstat(this.#dir) === undefined ? [] : this.#fs.readdir(this.#dir)
     const packs = names.filter((name) => name.endsWith('.idx') && names.includes(name.replace(/\.idx$/, '.pack')))
-    this.#packs = new Map(packs.map((name) => [name, before?.get(name) ?? this.#load(name)]))
+    const loaded = new Map<string, Pack>()
+    this.#broken = undefined
+    for (const name of packs) {
+      try {
+        loaded.set(name, before?.get(name) ?? this.#load(name))
+      } catch (error) {
+        // Gone since it was listed: its objects are in a new pack. Damaged: the other packs can still be read.
+        if (systemCode(error) !== 'ENOENT') this.#broken = error
+      }
+    }
+    this.#packs = loaded
   }
 
   close(): void {
@@ -80,32 +122,32 @@ export class PackStore {
 
   #read(oid: Oid): ObjectContent | undefined {
     const at = this.#locate(oid)
-    const found = at === undefined ? this.#loose(oid) : this.#entry(at.pack, at.offset, 0)
-    if (found !== undefined && objectOid(found.type, found.bytes) !== oid)
-      throw new StrataError('CORRUPT', `object ${oid} is not what its id says (${at?.pack.name ?? 'loose'})`, {
-        data: { oid, file: at?.pack.name ?? '' },
-        hint: 'Run: strata verify',
-      })
-    return found
+    if (at !== undefined) return checkId(oid, this.#entry(at.pack, at.offset), at.pack.name)
+    const found = this.#loose(oid)
+    return found === undefined ? undefined : checkId(oid, found, 'loose')
   }
 
-  #entry(pack: Pack, offset: number, depth: number): ObjectContent {
-    if (depth > DELTA_DEPTH) throw new StrataError('CORRUPT', `${pack.name}: a chain of deltas does not end`, { data: { file: pack.name } })
-    const { fd, end } = this.#handle(pack.name)
-    const entry = readEntryHeader(this.#fs, fd, pack.name, offset)
-    if (entry.size > MOST_BYTES)
-      throw new StrataError('CORRUPT', `${pack.name}, offset ${offset}: declares ${entry.size} bytes`, { data: { file: pack.name } })
-    const { bytes } = inflateEntry(this.#fs, fd, pack.name, entry, end)
-    if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes }
-    const base = this.#base(pack, entry, depth)
-    return { type: base.type, bytes: applyDelta(base.bytes, bytes) }
+  #entry(pack: Pack, offset: number): ObjectContent {
+    const deltas: Buffer[] = []
+    for (let at = { pack, offset }; deltas.length <= DELTA_DEPTH; ) {
+      const { name } = at.pack
+      const { fd, end } = this.#handle(name)
+      const entry = readEntryHeader(this.#fs, fd, name, at.offset)
+      if (entry.size > MOST_BYTES)
+        throw new StrataError('CORRUPT', `${name}, offset ${at.offset}: declares ${entry.size} bytes`, { data: { file: name } })
+      const { bytes } = inflateEntry(this.#fs, fd, name, entry, end)
+      if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes: deltas.reduceRight(applied, bytes) }
+      deltas.push(bytes)
+      at = this.#base(at.pack, entry)
+    }
+    throw new StrataError('CORRUPT', `${pack.name}: a chain of deltas does not end`, { data: { file: pack.name } })
   }
 
-  #base(pack: Pack, entry: RawEntry, depth: number): ObjectContent {
-    if (typeof entry.base === 'number') return this.#entry(pack, entry.base, depth + 1)
+  #base(pack: Pack, entry: RawEntry): { pack: Pack; offset: number } {
+    if (typeof entry.base === 'number') return { pack, offset: entry.base }
     const at = entry.base === null ? undefined : this.#locate(entry.base)
     if (at === undefined) throw new StrataError('CORRUPT', `${pack.name}: the base of a delta is missing`, { data: { file: pack.name } })
-    return this.#entry(at.pack, at.offset, depth + 1)
+    return at
   }
 
   #handle(name: string): { fd: number; end: number } {
@@ -134,11 +176,7 @@ export class PackStore {
     const packed = readFile(this.#fs, this.#loosePath(oid))
     if (packed === undefined) return undefined
     try {
-      const bytes = inflateSync(packed, { maxOutputLength: MOST_BYTES })
-      const end = bytes.indexOf(0)
-      const [type] = bytes.subarray(0, end).toString('latin1').split(' ')
-      if (type !== 'blob' && type !== 'tree' && type !== 'commit' && type !== 'tag') throw new Error('is of no known type')
-      return { type, bytes: bytes.subarray(end + 1) }
+      return inflateLoose(packed)
     } catch (error) {
       throw new StrataError('CORRUPT', `loose object ${oid}: ${messageOf(error)}`, { data: { oid }, hint: 'Run: strata verify' })
     }
@@ -180,9 +218,9 @@ const crcOf = (fs: FsPort, fd: number, start: number, end: number): number => {
 
 /**
  * Reads a whole pack: its checksums, the CRC and id of every object, SHA-256 of every blob. Goes on after a finding.
- * Memory is bounded by the largest object.
+ * Memory is bounded by the largest object. `shared`: a store of the same directory, so that its indexes are read once.
  */
-export const verifyPack = (fs: FsPort, path: string, visitor: PackVisitor): void => {
+export const verifyPack = (fs: FsPort, path: string, visitor: PackVisitor, shared?: PackStore): void => {
   const say = (message: string, oid: Oid | null = null): void => {
     visitor.onFinding({ oid, message })
   }
@@ -191,10 +229,10 @@ export const verifyPack = (fs: FsPort, path: string, visitor: PackVisitor): void
     say('has no index')
     return
   }
-  const store = new PackStore(fs, dirname(path))
+  const store = shared ?? new PackStore(fs, dirname(path))
   let fd: number | undefined
   try {
-    const index = new PackIndex(idx, `${path.split(/[\\/]/).at(-1) ?? ''} (index)`)
+    const index = new PackIndex(idx, `${basename(path)} (index)`)
     if (!index.checkSum()) say('its index is damaged')
     fd = fs.open(path, READ_FLAGS)
     const end = fs.fstat(fd).size - CHECKSUM
@@ -203,13 +241,13 @@ export const verifyPack = (fs: FsPort, path: string, visitor: PackVisitor): void
     entries.forEach((entry, i) => {
       const next = entries[i + 1]?.offset ?? end
       if (fd !== undefined && crcOf(fs, fd, entry.offset, next) !== entry.crc32) say('is damaged in the pack (CRC-32)', entry.oid)
-      checkObject(store, entry.oid, visitor)
+      checkObject(store, basename(path), entry.oid, visitor)
     })
   } catch (error) {
     say(messageOf(error))
   } finally {
     if (fd !== undefined) fs.close(fd)
-    store.close()
+    if (shared === undefined) store.close()
   }
 }
 
@@ -224,9 +262,9 @@ const checkFrame = (fs: FsPort, fd: number, end: number, index: PackIndex, say: 
   if (!trailer.equals(index.packChecksum)) say('its index belongs to another pack')
 }
 
-const checkObject = (store: PackStore, oid: Oid, visitor: PackVisitor): void => {
+const checkObject = (store: PackStore, pack: string, oid: Oid, visitor: PackVisitor): void => {
   try {
-    const found = store.read(oid)
+    const found = store.readFrom(pack, oid)
     if (found === undefined) visitor.onFinding({ oid, message: 'cannot be found' })
     else
       visitor.onObject({

@@ -4,7 +4,7 @@ import { crc32, deflateSync } from 'node:zlib'
 import { StrataError } from '../core/errors.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { objectOid } from '../core/git-objects.ts'
-import { fsyncDirectory, fsyncFile, rename, writeAll } from './durable.ts'
+import { discard, fsyncDirectory, fsyncFile, rename, writeAll } from './durable.ts'
 import { readFully } from './files.ts'
 import type { FsPort } from './fs.ts'
 import type { IndexedEntry } from './pack-index.ts'
@@ -87,13 +87,21 @@ export class PackWriter {
   #pendingBytes = 0
   #bytes = HEADER_BYTES
   #fd: number | null
+  /** Temporary files that are still there. */
+  readonly #left = new Set<string>()
 
   constructor(fs: FsPort, dir: string) {
     this.#fs = fs
     this.#dir = dir
     this.#temporary = join(dir, `tmp_pack_${randomBytes(6).toString('hex')}`)
     this.#fd = fs.open(this.#temporary, 'wx+', 0o600)
-    writeAll(fs, this.#fd, packHeader(0))
+    this.#left.add(this.#temporary)
+    try {
+      writeAll(fs, this.#fd, packHeader(0))
+    } catch (error) {
+      this.abort()
+      throw error
+    }
   }
 
   get bytes(): number {
@@ -121,7 +129,23 @@ export class PackWriter {
       this.abort()
       return null
     }
-    const fd = this.#open()
+    try {
+      return this.#complete(this.#open())
+    } catch (error) {
+      this.abort()
+      throw error
+    }
+  }
+
+  /** Removes what was written; safe to call twice, and after `finish`. */
+  abort(): void {
+    if (this.#fd !== null) this.#fs.close(this.#fd)
+    this.#fd = null
+    for (const path of this.#left) discard(this.#fs, path)
+    this.#left.clear()
+  }
+
+  #complete(fd: number): FinishedPack {
     this.#flush()
     writeAll(this.#fs, fd, packHeader(this.#entries.length), 0)
     const checksum = this.#checksum(fd)
@@ -129,23 +153,16 @@ export class PackWriter {
     if (this.#fs.fstat(fd).size !== this.#bytes + checksum.length)
       throw new StrataError('NO_SPACE', 'a pack was not written whole', { hint: 'Free some space, then try again.' })
     fsyncFile(this.#fs, fd, this.#temporary)
+    this.#fd = null
     this.#fs.close(fd)
-    this.#fd = null
     return this.#publish(checksum)
-  }
-
-  /** Removes what was written; safe to call twice, and after `finish`. */
-  abort(): void {
-    if (this.#fd === null) return
-    this.#fs.close(this.#fd)
-    this.#fd = null
-    this.#fs.unlink(this.#temporary)
   }
 
   #publish(checksum: Buffer): FinishedPack {
     const name = `pack-${checksum.toString('hex')}`
     const index = this.#temporary.replace('tmp_pack_', 'tmp_idx_')
     const fd = this.#fs.open(index, 'wx', 0o400)
+    this.#left.add(index)
     try {
       writeAll(this.#fs, fd, encodeIndex(this.#entries, checksum))
       fsyncFile(this.#fs, fd, index)
@@ -154,9 +171,11 @@ export class PackWriter {
     }
     this.#fs.chmod(this.#temporary, 0o400)
     rename(this.#fs, this.#temporary, join(this.#dir, `${name}.pack`))
+    this.#left.delete(this.#temporary)
     // A reader that sees the index must find the pack, also after a power cut: names become durable in this order.
     fsyncDirectory(this.#fs, this.#dir)
     rename(this.#fs, index, join(this.#dir, `${name}.idx`))
+    this.#left.delete(index)
     fsyncDirectory(this.#fs, this.#dir)
     return { name, count: this.#entries.length, bytes: this.#bytes + checksum.length }
   }

@@ -1,0 +1,106 @@
+import { createTwoFilesPatch } from 'diff'
+import type { Difference } from '../index.ts'
+import { printable } from '../index.ts'
+import { eventText, fileVersionText } from './history-text.ts'
+import { out, paint, plural, size } from './output.ts'
+import type { Run } from './run.ts'
+import { differenceText, print, text } from './run.ts'
+import { findingsText } from './status-text.ts'
+
+/** Commands that only look. */
+
+export const history = async (run: Run): Promise<number> => {
+  const { args, flags } = run.parsed
+  const [path] = args
+  if (path !== undefined) {
+    const found = await run.app.fileHistory(path)
+    print(run, found, found.map(fileVersionText))
+    return 0
+  }
+  const job = text(flags.job)
+  const found = await run.app.history(job)
+  const detail = job !== undefined || flags.all === true
+  print(
+    run,
+    found,
+    found.reverse().flatMap((e) => eventText(e, detail)),
+  )
+  return 0
+}
+
+/** `SNAPSHOT:PATH`; ids and versions hold no colon. */
+const split = (name: string): { snapshot: string; path: string | undefined } => {
+  const colon = name.indexOf(':')
+  return colon < 0 ? { snapshot: name, path: undefined } : { snapshot: name.slice(0, colon), path: name.slice(colon + 1) }
+}
+
+export const show = async (run: Run): Promise<number> => {
+  const { snapshot, path } = split(run.parsed.args[0] ?? '@')
+  if (path !== undefined) {
+    const bytes = await run.app.readFile(snapshot, path)
+    if (run.json) out(JSON.stringify({ snapshot, path, size: bytes.byteLength, base64: Buffer.from(bytes).toString('base64') }))
+    else process.stdout.write(bytes)
+    return 0
+  }
+  const view = await run.app.show(snapshot)
+  const s = view.snapshot
+  print(run, view, [
+    `${paint('bold', s.id)}${view.active ? paint('green', '  active') : ''}`,
+    `  version    ${s.schemaVersion}, readable by ${s.readableBy.join(', ')}`,
+    `  created    ${s.createdAt}${s.from === null ? '' : `, from ${s.from}`}`,
+    `  verified   ${s.verifiedAt ?? 'never'}`,
+    `  commit     ${s.commit}`,
+    `  data       ${plural(s.files, 'file')}, ${size(s.bytes)}`,
+    ...view.commits.map((c) => `  ${c.oid.slice(0, 10)} ${c.at}  ${printable(c.subject)}`),
+    ...view.files.map((f) => `    ${size(f.size).padStart(12)}  ${printable(f.path)}`),
+  ])
+  return 0
+}
+
+const patch = async (run: Run, a: string, b: string, file: Difference): Promise<string> => {
+  const read = async (name: string, absent: boolean): Promise<string> =>
+    absent ? '' : Buffer.from(await run.app.readFile(name, file.path)).toString('utf8')
+  const made = createTwoFilesPatch(
+    `a/${file.path}`,
+    `b/${file.path}`,
+    await read(a, file.change === 'added'),
+    await read(b, file.change === 'removed'),
+    a,
+    b,
+  )
+  return made
+    .split('\n')
+    .map((line) => (line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line))
+    .join('\n')
+}
+
+export const diff = async (run: Run): Promise<number> => {
+  const [a = '', b = '', path] = run.parsed.args
+  const found = await run.app.diff(a, b, path?.replace(/\/$/, ''))
+  const only = found.files.length === 1 && path === found.files[0]?.path ? found.files[0] : undefined
+  const count = (change: Difference['change']): number => found.files.filter((f) => f.change === change).length
+  print(
+    run,
+    found,
+    only === undefined
+      ? [
+          `${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`,
+          ...found.files.map(differenceText),
+        ]
+      : [await patch(run, found.before.id, found.after.id, only)],
+  )
+  return run.parsed.flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
+}
+
+export const verify = async (run: Run): Promise<number> => {
+  const report = await run.app.validateDataIntegrity()
+  const verdict = report.valid ? paint('green', 'valid') : paint('red', 'damaged')
+  print(run, report, [
+    `${verdict}: ${plural(report.filesChecked, 'file and object')} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace(
+      'file and objects',
+      'files and objects',
+    ),
+    ...findingsText(report.issues),
+  ])
+  return report.issues.length > 0 ? 2 : 0
+}
