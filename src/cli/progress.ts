@@ -33,13 +33,16 @@ const bar = (p: MigrationProgress): string => {
   return `${p.phase}${steps} [${'#'.repeat(full)}${'.'.repeat(WIDTH - full)}] ${p.filesDone}/${p.filesTotal} files, ${size(p.bytesDone)}${rate}${left}`
 }
 
+/** Phases worth a line of their own: a backup with nothing to do after it is not. */
+const TOLD: readonly string[] = ['migrating', 'verifying', 'activating']
+
 /** A bar on a terminal, a line for each phase elsewhere, nothing with --quiet. Returns what ends it. */
 export const showProgress = (app: App, { flags }: Parsed): (() => void) => {
   if (flags.quiet === true) return () => undefined
   let [drawn, phase] = [0, '']
   const stop = app.onProgress((p) => {
     if (!process.stderr.isTTY) {
-      if (p.phase !== phase && p.phase !== 'idle' && p.phase !== 'done') err(`${p.phase} …`)
+      if (p.phase !== phase && TOLD.includes(p.phase)) err(`${p.phase} …`)
       phase = p.phase
       return
     }
@@ -48,7 +51,7 @@ export const showProgress = (app: App, { flags }: Parsed): (() => void) => {
     drawn = now
     phase = p.phase
     clear()
-    if (p.phase !== 'done' && p.phase !== 'idle') process.stderr.write(bar(p).slice(0, (process.stderr.columns || 80) - 1))
+    if (TOLD.includes(p.phase)) process.stderr.write(bar(p).slice(0, (process.stderr.columns || 80) - 1))
   })
   return () => {
     stop()

@@ -7,8 +7,11 @@ import { showProgress } from './progress.ts'
 import { findingsText } from './status-text.ts'
 
 /** How commands are to be typed by whoever reads this: through npx in a checkout, plainly where strata is installed. */
-const hint = (root: string, command: string): string =>
-  `  ${process.env.npm_lifecycle_event === undefined ? 'strata' : 'npx strata'}${root === resolve('store') ? '' : ` --store ${printable(root)}`} ${command}`
+const hint = (root: string, command: string, does: string): string => {
+  const name = process.env.npm_lifecycle_event === undefined ? 'strata' : 'npx strata'
+  const store = root === resolve('store') ? '' : ` --store ${printable(root)}`
+  return `  ${`${name}${store} ${command}`.padEnd(28)}  ${does}`
+}
 
 const summary = async (app: App, started: Started, root: string): Promise<string[]> => {
   const report = await app.validateDataIntegrity()
@@ -27,10 +30,10 @@ const summary = async (app: App, started: Started, root: string): Promise<string
     ...findingsText(report.issues),
     '',
     'Next:',
-    hint(root, 'history            what happened'),
-    hint(root, 'diff @- @          what the migration changed'),
-    hint(root, 'rollback           go back at once; redo returns'),
-    hint(root, 'status             what is active, what is waiting'),
+    hint(root, 'history', 'what happened'),
+    hint(root, 'diff @- @', 'what the migration changed'),
+    hint(root, 'rollback', 'go back at once; redo returns'),
+    hint(root, 'status', 'what is active, what is waiting'),
   ]
 }
 

@@ -79,9 +79,10 @@ const SYSTEM: Readonly<Record<string, { code: ErrorCode; hint: string }>> = {
 }
 
 /** A system error as a StrataError that names the path; anything else, which would be a mistake of ours, as it is. */
-export const fromSystem = (error: unknown): unknown => {
+export const fromSystem = (error: unknown): Error => {
   const code = systemCode(error)
-  if (error instanceof StrataError || !(error instanceof Error) || !/^E[A-Z0-9]+$/.test(code)) return error
+  if (!(error instanceof Error)) return new Error(String(error))
+  if (error instanceof StrataError || !/^E[A-Z0-9]+$/.test(code)) return error
   const path = 'path' in error && typeof error.path === 'string' ? error.path : null
   const known = SYSTEM[code] ?? { code: 'UNREADABLE' as const, hint: 'The active snapshot is as it was. Check the disk, then try again.' }
   return new StrataError(known.code, error.message, { data: { path, systemCode: code }, hint: known.hint, cause: error })

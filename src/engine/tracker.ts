@@ -33,6 +33,7 @@ export class Tracker implements ProgressSink {
   #records = 0
   #current: string | null = null
   #began = 0
+  #migrating = 0
   #updated = 0
 
   constructor(now: () => Date) {
@@ -67,6 +68,7 @@ export class Tracker implements ProgressSink {
 
   phase(phase: Phase): void {
     if (phase === 'backup') this.#reset()
+    if (phase === 'migrating') this.#migrating = this.#now().getTime()
     this.#phase = phase
     this.#current = null
     this.#touch()
@@ -115,7 +117,7 @@ export class Tracker implements ProgressSink {
       recordsDone: this.#records,
       currentFile: this.#current,
       elapsedSeconds: elapsed,
-      remainingSeconds: this.#remaining(elapsed),
+      remainingSeconds: this.#remaining((now - this.#migrating) / 1000),
       safeToClose: true,
       cancellable: this.#phase === 'backup' || this.#phase === 'migrating' || this.#phase === 'verifying',
       updatedAt: new Date(this.#updated).toISOString(),
@@ -123,8 +125,10 @@ export class Tracker implements ProgressSink {
   }
 
   #remaining(elapsed: number): number | null {
-    if (this.#phase !== 'migrating' || this.#bytes.done === 0) return null
-    return (elapsed * Math.max(0, this.#bytes.total - this.#bytes.done)) / this.#bytes.done
+    const share = this.#bytes.done / Math.max(1, this.#bytes.total)
+    // A first small file says nothing about the rest.
+    if (this.#phase !== 'migrating' || share < 0.02) return null
+    return (elapsed * Math.max(0, 1 - share)) / share
   }
 
   #reset(): void {
