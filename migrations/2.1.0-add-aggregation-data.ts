@@ -1,117 +1,120 @@
+import type { DataFileHeader, FileView } from '../src/index.ts'
 import { migration, numberOf } from '../src/index.ts'
-import { created, headerProblem } from './header.ts'
+import { createdHeader, headerProblem } from './header.ts'
+import type { AggregateRow, ConfigV2, TimedRecord } from './schemas.ts'
 import { v2_0, v2_1 } from './schemas.ts'
+import type { Measured } from './statistics.ts'
 import { rounded, statistics } from './statistics.ts'
+import { DAY, HOUR } from './time.ts'
 
 const STEP = { version: '2.1.0', description: 'Add aggregation data' }
+const SPAN = { hourly: HOUR, daily: DAY } as const
 
-const HOUR = 3_600_000
-const SPAN = { hourly: HOUR, daily: 24 * HOUR } as const
 type Period = keyof typeof SPAN
+type Bucket = { readonly startTime: number; readonly endpointId: string; tests: number; successes: number; readonly latencies: Measured[] }
 
-type Result = { ts: number; endpoint_id: string; status: string; latency_ms?: number | null }
-type Group = {
-  startTime: number
-  endpointId: string
-  tests: number
-  successes: number
-  latencies: number[]
-  texts: (number | { toString(): string })[]
+const add = (bucket: Bucket, { status, latency_ms }: TimedRecord): void => {
+  bucket.tests += 1
+  if (status !== 'success') return
+  bucket.successes += 1
+  // A success without a latency counts as a test only.
+  if (latency_ms !== null) bucket.latencies.push(latency_ms)
 }
 
-/** An emptied record belongs to no endpoint and no time. */
-const isEmptied = (r: Result, ts: number): boolean => r.endpoint_id === '' && ts === 0
-
-const group = (records: readonly Result[], span: number): Group[] => {
-  const groups = new Map<string, Group>()
-  for (const r of records) {
-    const ts = numberOf(r.ts) ?? 0
-    if (isEmptied(r, ts)) continue
+/** The records by UTC hour or day, and by endpoint; emptied ones are left out. */
+const bucketsOf = (records: readonly TimedRecord[], span: number): Bucket[] => {
+  const buckets = new Map<string, Map<number, Bucket>>()
+  // Records mostly come in order of time: the last bucket of an endpoint is nearly always the next one's.
+  const latest = new Map<string, Bucket>()
+  for (const record of records) {
+    const { endpoint_id: endpointId } = record
+    const ts = numberOf(record.ts) ?? 0
+    if (ts === 0 && endpointId === '') continue
     const startTime = Math.floor(ts / span) * span
-    const key = `${startTime} ${r.endpoint_id}`
-    let found = groups.get(key)
-    if (found === undefined) {
-      found = { startTime, endpointId: r.endpoint_id, tests: 0, successes: 0, latencies: [], texts: [] }
-      groups.set(key, found)
+    let bucket = latest.get(endpointId)
+    if (bucket?.startTime !== startTime) {
+      bucket = bucketOf(buckets, startTime, endpointId)
+      latest.set(endpointId, bucket)
     }
-    addTo(found, r)
+    add(bucket, record)
   }
-  return [...groups.values()].sort((a, b) => a.startTime - b.startTime || (a.endpointId < b.endpointId ? -1 : 1))
+  return [...buckets.values()].flatMap((own) => [...own.values()])
 }
 
-/** Latencies of successful tests only; a success without one counts as a test. */
-const addTo = (g: Group, r: Result): void => {
-  g.tests += 1
-  if (r.status !== 'success') return
-  g.successes += 1
-  const latency = numberOf(r.latency_ms)
-  if (latency === undefined) return
-  g.latencies.push(latency)
-  g.texts.push(r.latency_ms ?? 0)
+const bucketOf = (buckets: Map<string, Map<number, Bucket>>, startTime: number, endpointId: string): Bucket => {
+  const own = buckets.get(endpointId) ?? new Map<number, Bucket>()
+  const bucket = own.get(startTime) ?? { startTime, endpointId, tests: 0, successes: 0, latencies: [] }
+  buckets.set(endpointId, own.set(startTime, bucket))
+  return bucket
 }
 
-type Endpoints = readonly { id: string; region: string }[]
+const byTimeAndEndpoint = (a: Bucket, b: Bucket): number => a.startTime - b.startTime || (a.endpointId < b.endpointId ? -1 : 1)
 
-const row = (g: Group, span: number, endpoints: Endpoints) => {
-  const s = statistics(g.latencies, () => g.texts.map(String))
+const rowOf = (bucket: Bucket, span: number, region: string | null): AggregateRow => {
+  const { startTime, endpointId, tests, successes } = bucket
+  const { avg, min, max, p95, stdDev } = statistics(bucket.latencies)
   return {
-    startTime: g.startTime,
-    endTime: g.startTime + span,
-    endpointId: g.endpointId,
-    region: endpoints.find((e) => e.id === g.endpointId)?.region ?? null,
-    testCount: g.tests,
-    successCount: g.successes,
-    failureCount: g.tests - g.successes,
-    avgLatencyMs: s?.avg ?? null,
-    minLatencyMs: s?.min ?? null,
-    maxLatencyMs: s?.max ?? null,
-    p95LatencyMs: s?.p95 ?? null,
-    stdDevLatencyMs: s?.stdDev ?? null,
-    availabilityPercent: rounded(BigInt(g.successes) * 100n, BigInt(g.tests)),
+    startTime,
+    endTime: startTime + span,
+    endpointId,
+    region,
+    testCount: tests,
+    successCount: successes,
+    failureCount: tests - successes,
+    avgLatencyMs: avg,
+    // Measured values keep the text that they have in the daily file: at run time a number may be a JsonNumber.
+    minLatencyMs: min as number | null,
+    maxLatencyMs: max as number | null,
+    p95LatencyMs: p95 as number | null,
+    stdDevLatencyMs: stdDev,
+    availabilityPercent: rounded(100n * BigInt(successes), BigInt(tests)),
   }
 }
 
-const aggregate = <P extends Period>(period: P, date: string, records: readonly Result[], endpoints: Endpoints) => ({
-  header: created(STEP),
-  date,
-  period,
-  aggregates: group(records, SPAN[period]).map((g) => row(g, SPAN[period], endpoints)),
-})
-
-const dayOf = (path: string): string => /(\d{4}-\d\d-\d\d)\.json$/.exec(path)?.[1] ?? ''
-
-type Rows = { aggregates: readonly { testCount: number; successCount: number; failureCount: number; startTime: number; endTime: number }[] }
-
-const rowsProblem = (doc: Rows, span: number): string | undefined => {
-  if (doc.aggregates.some((a) => a.successCount + a.failureCount !== a.testCount))
-    return 'successes and failures of a row do not add up to its tests'
-  return doc.aggregates.some((a) => a.endTime - a.startTime !== span) ? 'a row does not span its period' : undefined
+/** An endpoint that is in several regions counts for the first. */
+const regionsById = (config: ConfigV2 | undefined): ReadonlyMap<string, string> => {
+  const regions = new Map<string, string>()
+  for (const { id, region } of config?.endpoints ?? []) if (!regions.has(id)) regions.set(id, region)
+  return regions
 }
 
-export const m2_1 = migration(v2_0, v2_1, {
-  ...STEP,
+type Aggregates<P extends Period> = { header: DataFileHeader; date: string; period: P; aggregates: AggregateRow[] }
+type DailyFile = FileView<(typeof v2_1)['kinds']['daily']>
+
+/** The aggregates of one daily file, over its records only. */
+const aggregate = <P extends Period>(period: P, { path, records }: DailyFile, config: ConfigV2 | undefined): [string, Aggregates<P>] => {
+  const date = path.slice('data/'.length, -'.json'.length)
+  const regions = regionsById(config)
+  const rows = bucketsOf(records, SPAN[period])
+    .sort(byTimeAndEndpoint)
+    .map((bucket) => rowOf(bucket, SPAN[period], regions.get(bucket.endpointId) ?? null))
+  return [`aggregated/${date}-${period}.json`, { header: createdHeader(STEP), date, period, aggregates: rows }]
+}
+
+const rowProblem = (row: AggregateRow, span: number): string | undefined => {
+  if (row.successCount + row.failureCount !== row.testCount) return 'successes and failures are not the tests'
+  if (row.endTime - row.startTime !== span || row.startTime % span !== 0) return 'a row is not of one period'
+  return row.testCount > 0 && row.availabilityPercent >= 0 && row.availabilityPercent <= 100 ? undefined : 'availability is out of range'
+}
+
+const problemOf = (doc: Aggregates<Period>): string | undefined => {
+  const span = SPAN[doc.period]
+  return (
+    headerProblem(doc.header, STEP.version) ?? doc.aggregates.map((row) => rowProblem(row, span)).find((problem) => problem !== undefined)
+  )
+}
+
+export const addAggregationData = migration(v2_0, v2_1, {
+  description: STEP.description,
   createdAt: '2026-11-23T00:00:00Z',
-  changes: ['aggregated/YYYY-MM-DD-hourly.json and -daily.json hold counts and latencies of each endpoint, by UTC hour and UTC day'],
+  changes: [
+    'New aggregated/YYYY-MM-DD-hourly.json and aggregated/YYYY-MM-DD-daily.json: counts, latencies and availability by endpoint and UTC hour or day',
+  ],
+  // Files are only added: an application of 2.0.0 finds everything as it knows it.
+  readableFrom: '2.0.0',
   files: {
-    hourly: {
-      derive: {
-        from: 'daily',
-        *each({ path, doc, records }, ctx) {
-          yield [`aggregated/${dayOf(path)}-hourly.json`, aggregate('hourly', doc.date, records, ctx.find('config')?.endpoints ?? [])]
-        },
-      },
-    },
-    perDay: {
-      derive: {
-        from: 'daily',
-        *each({ path, doc, records }, ctx) {
-          yield [`aggregated/${dayOf(path)}-daily.json`, aggregate('daily', doc.date, records, ctx.find('config')?.endpoints ?? [])]
-        },
-      },
-    },
+    aggregatedHourly: { derive: { from: 'daily', each: (day, ctx) => [aggregate('hourly', day, ctx.find('config'))] } },
+    aggregatedDaily: { derive: { from: 'daily', each: (day, ctx) => [aggregate('daily', day, ctx.find('config'))] } },
   },
-  validate: {
-    hourly: { doc: (doc) => rowsProblem(doc, SPAN.hourly) ?? headerProblem(doc.header, STEP.version) },
-    perDay: { doc: (doc) => rowsProblem(doc, SPAN.daily) ?? headerProblem(doc.header, STEP.version) },
-  },
+  validate: { aggregatedHourly: { doc: problemOf }, aggregatedDaily: { doc: problemOf } },
 })

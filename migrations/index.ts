@@ -1,42 +1,42 @@
 import { chain, dataset, summaryOf } from '../src/index.ts'
-import { m1_1 } from './1.1.0-add-endpoint-metadata.ts'
-import { m1_2 } from './1.2.0-change-timestamp-format.ts'
-import { m2_0 } from './2.0.0-restructure-configuration.ts'
-import { m2_1 } from './2.1.0-add-aggregation-data.ts'
-import { initialConfig } from './initial.ts'
+import { addEndpointMetadataFields } from './1.1.0-add-endpoint-metadata-fields.ts'
+import { changeTimestampFormat } from './1.2.0-change-timestamp-format.ts'
+import { restructureConfigurationFormat } from './2.0.0-restructure-configuration-format.ts'
+import { addAggregationData } from './2.1.0-add-aggregation-data.ts'
+import { initialFiles } from './initial.ts'
 import { v1_0 } from './schemas.ts'
 
 export { sampleFiles } from './sample.ts'
 
-type Where = {
-  readonly platform: string
-  readonly home: string
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string | undefined>>
-}
+const DAILY_PATH = /^data\/\d{4}-\d{2}-\d{2}\.json$/
+const ARRAY = /^\uFEFF?\s*\[/
+const OLD_CONFIG = /^\uFEFF?\s*\{[^]*"(?:regions|settings)"\s*:\s*\{/
 
-/** v0.2 keeps its data in the user's configuration directory; v0.1 kept it beside the program. Users have both. */
-const locations = ({ platform, home, cwd, env }: Where): string[] => {
-  if (platform === 'win32') return [`${env.APPDATA ?? `${home}\\AppData\\Roaming`}\\NetMonitor`, cwd]
-  if (platform === 'darwin') return [`${home}/Library/Application Support/NetMonitor`, cwd]
-  return [`${env.XDG_CONFIG_HOME ?? `${home}/.config`}/NetMonitor`, cwd]
-}
-
-/** What the application wrote before it knew of versions: a configuration with regions, and days that are bare arrays. */
+/** The application never wrote a version: `regions` or `settings` as an object, and days that are bare arrays, are 1.0.0. */
 const detect = ({ path, head }: { path: string; head: string }): string | null => {
-  if (path === 'config.json') return /"(regions|settings)"\s*:/.test(head) ? '1.0.0' : null
-  return /^data\/\d{4}-\d\d-\d\d\.json$/.test(path) && /^\uFEFF?\s*\[/.test(head) ? '1.0.0' : null
+  const isOld = path === 'config.json' ? OLD_CONFIG.test(head) : DAILY_PATH.test(path) && ARRAY.test(head)
+  return isOld ? '1.0.0' : null
 }
 
-/** NetMonitor's data, through all its versions. */
+type Where = { platform: string; home: string; cwd: string; env: Readonly<Record<string, string | undefined>> }
+
+/** The user's configuration directory, as Go's os.UserConfigDir gives it. */
+const userDirectory = ({ platform, home, env }: Where): string => {
+  if (platform === 'win32') return `${env.APPDATA ?? `${home}\\AppData\\Roaming`}\\NetMonitor`
+  if (platform === 'darwin') return `${home}/Library/Application Support/NetMonitor`
+  return `${env.XDG_CONFIG_HOME ?? `${home}/.config`}/NetMonitor`
+}
+
+/** NetMonitor's data directory, from its first release on. */
 const netmonitor = dataset({
   name: 'NetMonitor',
-  chain: chain(v1_0).add(m1_1).add(m1_2).add(m2_0).add(m2_1),
+  chain: chain(v1_0).add(addEndpointMetadataFields).add(changeTimestampFormat).add(restructureConfigurationFormat).add(addAggregationData),
   ignore: ['logs/**', 'store/**'],
   layout: 'go',
   detect,
-  locations,
-  initial: () => ({ 'config.json': initialConfig }),
+  initial: initialFiles,
+  // v0.2 moved there, and moved no data: v0.1 kept it beside the program.
+  locations: (where) => [userDirectory(where), where.cwd],
 })
 
 export default netmonitor

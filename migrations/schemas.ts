@@ -1,133 +1,136 @@
 import { z } from 'zod'
+import type { Doc, Rec } from '../src/index.ts'
 import { file, records, schema } from '../src/index.ts'
-import { isInstant } from './time.ts'
+import { header } from './header.ts'
+import { isOffset, isTimestamp, MAX_INSTANT, MIN_INSTANT } from './time.ts'
 
 /**
- * NetMonitor's data at each schema version. Objects are loose: users edit by hand, and unknown members are kept.
- * A kind that a version does not change is the same value as in the version before.
+ * NetMonitor's data, version by version. A kind that a version does not change is the same value as in the one before.
+ * Objects are loose because users edit by hand. Each shape is strict enough that the steps from it cannot fail: what is
+ * wrong in a daily file shows when the file is read, where it is quarantined, and not in a step, where it would stop the job.
  */
 
-const DAILY = 'data/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].json'
+const DATE = '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
+const DAY_FILE = `data/${DATE}.json`
 
-const count = (list: unknown): number => (Array.isArray(list) ? list.length : 0)
+/** A short id, or nothing: the id of a zero record. */
+export const SHORT_ID = /^(?:[0-9a-f]{7})?$/
 
-const endpoint = z.looseObject({ name: z.string(), type: z.string(), address: z.string() })
-const regionsOf = (regions: Readonly<Record<string, { endpoints?: unknown }>>): { regions: number; endpoints: number } => ({
-  regions: Object.keys(regions).length,
-  endpoints: Object.values(regions).reduce((sum, r) => sum + count(r.endpoints), 0),
-})
+const timestamp = z.string().refine(isTimestamp, 'is not an RFC 3339 time')
+const offset = z.string().refine(isOffset, 'is not an offset such as -05:00 or Z')
+const number = z.number().nullish()
+
+/* ---- config.json before 2.0.0 ---- */
+
+const thresholds = z.looseObject({ latency_ms: number, availability_percent: number })
+const endpoint0 = z.looseObject({ name: z.string(), type: z.string(), address: z.string(), timeout: number })
+const endpoint1 = endpoint0.extend({ id: z.string(), enabled: z.boolean(), description: z.string(), tags: z.array(z.string()) })
 
 const settings = z.looseObject({
-  test_interval_minutes: z.number().optional(),
-  test_interval_seconds: z.number().optional(),
-  data_retention_days: z.number().optional(),
-  notifications_enabled: z.boolean().optional(),
-  window_width: z.number().optional(),
-  window_height: z.number().optional(),
-  window_x: z.number().optional(),
-  window_y: z.number().optional(),
-})
-const thresholds = z.looseObject({ latency_ms: z.number().optional(), availability_percent: z.number().optional() })
-const region = z.looseObject({ endpoints: z.array(endpoint).nullable().optional(), thresholds: thresholds.optional() })
-type Regions = { regions: Record<string, { endpoints?: unknown }> }
-
-const config0 = file('config.json', z.looseObject({ regions: z.record(z.string(), region), settings: settings.optional() }), {
-  counts: (doc: Regions) => regionsOf(doc.regions),
+  test_interval_seconds: number,
+  test_interval_minutes: number,
+  data_retention_days: number,
+  notifications_enabled: z.boolean().nullish(),
+  window_width: number,
+  window_height: number,
+  window_x: number,
+  window_y: number,
 })
 
-/** Shape A has a timestamp; shapes B and C have `ts` and `id`. Which of the two a record is decides the migration to 1.1.0. */
-const timestamped = z.looseObject({
-  timestamp: z.string().refine(isInstant, 'is no RFC 3339 date and time'),
-  endpoint_id: z.string(),
-  latency_ms: z.number().nullable().optional(),
-  status: z.string(),
-  error: z.string().optional(),
-})
-const numbered = z.looseObject({ ts: z.number(), id: z.string(), ms: z.number().nullable().optional(), st: z.number() })
-const daily0 = records(DAILY, '', z.null(), z.union([timestamped, numbered]), { damaged: 'quarantine' })
+// `endpoints` is null once the last one was deleted; Go reads what is absent as its zero value.
+const regions = <E extends z.ZodType>(endpoint: E) =>
+  z.record(z.string(), z.looseObject({ endpoints: z.array(endpoint).nullish(), thresholds: thresholds.nullish() })).nullish()
 
-const header = z.looseObject({
-  formatVersion: z.string(),
-  schemaVersion: z.string(),
-  createdWith: z.string(),
-  migrations: z.array(z.looseObject({ version: z.string(), description: z.string() })),
+type Nested = { regions?: Readonly<Record<string, { endpoints?: readonly unknown[] | null }>> | null }
+
+const countNested = (doc: Nested) => {
+  const all = Object.values(doc.regions ?? {})
+  return { regions: all.length, endpoints: all.reduce((sum, region) => sum + (region.endpoints?.length ?? 0), 0) }
+}
+
+const config1_0 = file('config.json', z.looseObject({ regions: regions(endpoint0), settings: settings.nullish() }), { counts: countNested })
+const config1_1 = file('config.json', z.looseObject({ header, regions: regions(endpoint1), settings: settings.nullish() }), {
+  counts: countNested,
 })
 
-const endpoint1 = z.looseObject({
-  name: z.string(),
-  type: z.string(),
-  address: z.string(),
-  id: z.string(),
-  enabled: z.boolean(),
-  description: z.string(),
-  tags: z.array(z.unknown()),
-})
-const region1 = z.looseObject({ endpoints: z.array(endpoint1).nullable().optional(), thresholds: thresholds.optional() })
-const config1 = file('config.json', z.looseObject({ header, regions: z.record(z.string(), region1), settings: settings.optional() }), {
-  counts: (doc: Regions) => regionsOf(doc.regions),
-})
+/* ---- config.json from 2.0.0 ---- */
 
-const measured = { endpoint_id: z.string(), latency_ms: z.number().nullable().optional(), status: z.string(), error: z.string().optional() }
-const daily1 = records(
-  DAILY,
-  'results',
-  z.looseObject({ header, date: z.string() }),
-  z.looseObject({ timestamp: z.string().refine(isInstant, 'is no RFC 3339 date and time'), ...measured }),
-  {
-    damaged: 'quarantine',
-  },
-)
-
-const daily2 = records(
-  DAILY,
-  'results',
-  z.looseObject({ header, date: z.string(), utcOffset: z.string().optional() }),
-  z.looseObject({ ts: z.number().int(), utcOffset: z.string().optional(), ...measured }),
-  { damaged: 'quarantine' },
-)
-
-const flatEndpoint = z.looseObject({
+const limits = z.looseObject({ latencyMs: z.number(), availabilityPercent: z.number() })
+const endpoint2 = z.looseObject({
   id: z.string(),
   name: z.string(),
   region: z.string(),
   type: z.string(),
   address: z.string(),
-  timeoutMs: z.number().optional(),
+  timeoutMs: z.number(),
   enabled: z.boolean(),
   description: z.string(),
-  tags: z.array(z.unknown()),
+  tags: z.array(z.string()),
 })
-const config2 = file(
+const windowPlace = z.looseObject({ width: number, height: number, x: number, y: number })
+
+const config2_0 = file(
   'config.json',
   z.looseObject({
     header,
     monitoring: z.looseObject({ intervalSeconds: z.number() }),
-    retention: z.looseObject({ days: z.number().optional() }),
-    notifications: z.looseObject({ enabled: z.boolean().optional() }),
-    window: z
-      .looseObject({ width: z.number().optional(), height: z.number().optional(), x: z.number().optional(), y: z.number().optional() })
-      .optional(),
-    regions: z.array(
-      z.looseObject({
-        name: z.string(),
-        thresholds: z.looseObject({ latencyMs: z.number().optional(), availabilityPercent: z.number().optional() }).optional(),
-      }),
-    ),
-    endpoints: z.array(flatEndpoint),
+    retention: z.looseObject({ days: z.number() }),
+    notifications: z.looseObject({ enabled: z.boolean() }),
+    window: windowPlace.optional(),
+    regions: z.array(z.looseObject({ name: z.string(), thresholds: limits })),
+    endpoints: z.array(endpoint2),
     settings: z.looseObject({}).optional(),
   }),
-  { counts: (doc: { regions: unknown[]; endpoints: unknown[] }) => ({ regions: doc.regions.length, endpoints: doc.endpoints.length }) },
+  {
+    counts: (doc: { regions: readonly unknown[]; endpoints: readonly unknown[] }) => ({
+      regions: doc.regions.length,
+      endpoints: doc.endpoints.length,
+    }),
+  },
 )
 
+/* ---- daily files ---- */
+
+const status = z.enum(['success', 'failure'])
 const latency = z.number().nullable()
-const aggregate = z.looseObject({
-  startTime: z.number().int(),
-  endTime: z.number().int(),
+const anything = z.unknown().optional()
+
+/** A `ts` below this is in seconds, else in milliseconds. The years 1 to 9998 in either unit; whole, as the application reads it. */
+export const SECONDS_BELOW = 100_000_000_000
+const ts = z
+  .int()
+  .min(MIN_INSTANT / 1000)
+  .max(MAX_INSTANT)
+
+// `error` and `err` may be anything here: what is no text moves aside instead of costing the user the whole day.
+const recordA = z.looseObject({ timestamp, endpoint_id: z.string(), latency_ms: latency, status, error: anything })
+const recordBC = z.looseObject({ ts, id: z.string(), ms: latency, st: z.number(), err: anything })
+
+const measured = { endpoint_id: z.string(), latency_ms: latency, status, error: z.string().optional() }
+const record1_1 = z.looseObject({ timestamp, ...measured })
+const record1_2 = z.looseObject({ ts: z.int().min(MIN_INSTANT).max(MAX_INSTANT), utcOffset: offset.optional(), ...measured })
+
+const quarantine = { damaged: 'quarantine' } as const
+const daily1_0 = records(DAY_FILE, '', z.null(), z.union([recordA, recordBC]), quarantine)
+const daily1_1 = records(DAY_FILE, 'results', z.looseObject({ header, date: z.string() }), record1_1, quarantine)
+const daily1_2 = records(
+  DAY_FILE,
+  'results',
+  z.looseObject({ header, date: z.string(), utcOffset: offset.optional() }),
+  record1_2,
+  quarantine,
+)
+
+/* ---- aggregates ---- */
+
+const row = z.looseObject({
+  startTime: z.int(),
+  endTime: z.int(),
   endpointId: z.string(),
   region: z.string().nullable(),
-  testCount: z.number().int(),
-  successCount: z.number().int(),
-  failureCount: z.number().int(),
+  testCount: z.int(),
+  successCount: z.int(),
+  failureCount: z.int(),
   avgLatencyMs: latency,
   minLatencyMs: latency,
   maxLatencyMs: latency,
@@ -135,17 +138,23 @@ const aggregate = z.looseObject({
   stdDevLatencyMs: latency,
   availabilityPercent: z.number(),
 })
-const aggregates = (period: 'hourly' | 'daily') =>
+const aggregates = <P extends 'hourly' | 'daily'>(period: P) =>
   file(
-    `aggregated/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]-${period}.json`,
-    z.looseObject({ header, date: z.string(), period: z.literal(period), aggregates: z.array(aggregate) }),
-    {
-      damaged: 'quarantine',
-    },
+    `aggregated/${DATE}-${period}.json`,
+    z.looseObject({ header, date: z.string(), period: z.literal(period), aggregates: z.array(row) }),
+    quarantine,
   )
 
-export const v1_0 = schema('1.0.0', { config: config0, daily: daily0 })
-export const v1_1 = schema('1.1.0', { config: config1, daily: daily1 })
-export const v1_2 = schema('1.2.0', { ...v1_1.kinds, daily: daily2 })
-export const v2_0 = schema('2.0.0', { ...v1_2.kinds, config: config2 })
-export const v2_1 = schema('2.1.0', { ...v2_0.kinds, hourly: aggregates('hourly'), perDay: aggregates('daily') })
+export const v1_0 = schema('1.0.0', { config: config1_0, daily: daily1_0 })
+export const v1_1 = schema('1.1.0', { config: config1_1, daily: daily1_1 })
+export const v1_2 = schema('1.2.0', { ...v1_1.kinds, daily: daily1_2 })
+export const v2_0 = schema('2.0.0', { ...v1_2.kinds, config: config2_0 })
+export const v2_1 = schema('2.1.0', { ...v2_0.kinds, aggregatedHourly: aggregates('hourly'), aggregatedDaily: aggregates('daily') })
+
+export type ConfigV1 = Doc<typeof config1_0>
+export type ConfigV1_1 = Doc<typeof config1_1>
+export type ConfigV2 = Doc<typeof config2_0>
+export type RawRecord = Rec<typeof daily1_0>
+export type NamedRecord = Rec<typeof daily1_1>
+export type TimedRecord = Rec<typeof daily1_2>
+export type AggregateRow = z.infer<typeof row>

@@ -1,73 +1,103 @@
-/** Exact statistics over decimal numbers: every sum is a whole number of the smallest unit that occurs. */
+import { JsonNumber } from '../src/index.ts'
 
-export type Statistics = { readonly avg: number; readonly min: number; readonly max: number; readonly p95: number; readonly stdDev: number }
+/** Exact statistics over decimal numbers: sums have no rounding error, so the result depends on the values alone, not on their order. */
 
-type Decimal = { readonly digits: bigint; readonly exponent: number }
+/** A number as it stands in JSON: a JsonNumber keeps a text that JavaScript would write differently. */
+export type Measured = number | JsonNumber
 
-const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
+/** Sums in units of 1/scale, squares in 1/scale². */
+type Sums = { readonly n: number; readonly sum: bigint; readonly squares: bigint; readonly scale: bigint }
 
-/** A decimal text as digits x 10^exponent. */
-const decimal = (text: string): Decimal => {
-  const [, sign = '', whole = '0', fraction = '', power = '0'] = DECIMAL.exec(text) ?? []
-  const digits = BigInt(whole + fraction)
-  return { digits: sign === '-' ? -digits : digits, exponent: Number(power) - fraction.length }
+const DECIMAL = /^(-?\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
+// Texts beyond this are no latencies; the nearest double, at most 17 digits, bounds the work.
+const MAX_POWER = 400
+
+const split = (text: string): { digits: bigint; decimals: number } => {
+  const [, whole = '0', fraction = '', power = '0'] = DECIMAL.exec(text) ?? []
+  return { digits: BigInt(whole + fraction), decimals: fraction.length - Number(power) }
 }
 
-const floorDiv = (a: bigint, b: bigint): bigint => (a < 0n && a % b !== 0n ? a / b - 1n : a / b)
-
-/** The whole part of a square root (Newton). */
-export const isqrt = (n: bigint): bigint => {
-  if (n < 2n) return n
-  let x = 1n << BigInt((n.toString(2).length + 1) >> 1)
-  for (;;) {
-    const next = (x + n / x) >> 1n
-    if (next >= x) return x
-    x = next
-  }
+const decimal = (value: Measured): { digits: bigint; decimals: number } => {
+  const found = value instanceof JsonNumber && value.text.length <= MAX_POWER ? split(value.text) : split(String(value.valueOf()))
+  return Math.abs(found.decimals) <= MAX_POWER ? found : split(String(value.valueOf()))
 }
 
-/** numerator / denominator, rounded half up to three decimals. */
-export const rounded = (numerator: bigint, denominator: bigint): number =>
-  Number(floorDiv(numerator * 2000n + denominator, denominator * 2n)) / 1000
+/** Values as whole numbers of one unit, 1/scale. */
+const scaled = (values: readonly Measured[]): { units: bigint[]; scale: bigint } => {
+  const all = values.map(decimal)
+  const decimals = all.reduce((most, d) => Math.max(most, d.decimals), 0)
+  return { units: all.map((d) => d.digits * 10n ** BigInt(decimals - d.decimals)), scale: 10n ** BigInt(decimals) }
+}
 
-/** The square root of numerator / denominator, rounded half up to three decimals: ⌊x + ½⌋ is ⌊(⌊2x⌋ + 1) / 2⌋. */
-const roundedRoot = (numerator: bigint, denominator: bigint): number =>
-  Number((isqrt((numerator * 4_000_000n) / denominator) + 1n) / 2n) / 1000
-
-/** Whole numbers whose sums of squares stay exact in a double need no big integers. */
-const SAFE_VALUE = 1_000_000
-
-type Sums = { sum: bigint; squares: bigint; scale: bigint }
-
-const wholeSums = (values: readonly number[]): Sums | undefined => {
+/** Sums of whole milliseconds in doubles; undefined where they could be inexact. */
+const wholeSums = (values: readonly Measured[]): Sums | undefined => {
   let [sum, squares] = [0, 0]
   for (const value of values) {
-    if (!Number.isInteger(value) || Math.abs(value) > SAFE_VALUE) return undefined
-    sum += value
-    squares += value * value
+    if (!Number.isInteger(value)) return undefined
+    const whole = Number(value)
+    sum += whole
+    squares += whole * whole
   }
-  return squares > Number.MAX_SAFE_INTEGER ? undefined : { sum: BigInt(sum), squares: BigInt(squares), scale: 1n }
+  // Squares never fall, and each is at least its value: if their sum is exact, so was every sum on the way.
+  return squares <= Number.MAX_SAFE_INTEGER ? { n: values.length, sum: BigInt(sum), squares: BigInt(squares), scale: 1n } : undefined
 }
 
-const exactSums = (texts: readonly string[]): Sums => {
-  const decimals = texts.map(decimal)
-  const least = decimals.reduce((e, d) => Math.min(e, d.exponent), 0)
-  const units = decimals.map((d) => d.digits * 10n ** BigInt(d.exponent - least))
-  return { sum: units.reduce((a, u) => a + u, 0n), squares: units.reduce((a, u) => a + u * u, 0n), scale: 10n ** BigInt(-least) }
+const exactSums = (values: readonly Measured[]): Sums => {
+  const { units, scale } = scaled(values)
+  return { n: values.length, sum: units.reduce((a, b) => a + b, 0n), squares: units.reduce((a, b) => a + b * b, 0n), scale }
 }
 
-/** Null for no values. `texts` are the numbers as they are written. */
-export const statistics = (values: readonly number[], texts: () => readonly string[]): Statistics | null => {
-  if (values.length === 0) return null
-  const { sum, squares, scale } = wholeSums(values) ?? exactSums(texts())
-  const n = BigInt(values.length)
-  const sorted = Float64Array.from(values).sort()
-  const at = (i: number): number => sorted[i] ?? 0
+const floorDivide = (a: bigint, b: bigint): bigint => (a < 0n && a % b !== 0n ? a / b - 1n : a / b)
+
+/** ⌊√n⌋ by Newton's method from above. */
+const integerRoot = (n: bigint): bigint => {
+  if (n < 2n) return n
+  let root = 1n << BigInt(2 * n.toString(16).length)
+  for (let next = (root + n / root) >> 1n; next < root; next = (root + n / root) >> 1n) root = next
+  return root
+}
+
+/** The double nearest to so many thousandths. */
+const ofThousandths = (count: bigint): number => {
+  const near = Number(count)
+  if (Number.isSafeInteger(near)) return near / 1000
+  return Number(
+    `${count / 1000n}.${String(count % 1000n)
+      .replace('-', '')
+      .padStart(3, '0')}`,
+  )
+}
+
+/** a / b, rounded half up to 3 decimals. */
+export const rounded = (a: bigint, b: bigint): number => ofThousandths(floorDivide(2000n * a + b, 2n * b))
+
+/** √(a / b), rounded half up to 3 decimals: ⌊x + ½⌋ is ⌊(⌊2x⌋ + 1) / 2⌋. */
+const roundedRoot = (a: bigint, b: bigint): number => ofThousandths((integerRoot((4_000_000n * a) / b) + 1n) / 2n)
+
+/** By value, ascending; equal doubles by their exact decimals. */
+const sorted = (values: readonly Measured[]): readonly Measured[] => {
+  if (values.every((value) => typeof value === 'number')) return Array.from(Float64Array.from(values).sort())
+  const { units } = scaled(values)
+  const order = units.map((unit, at) => ({ unit, at })).sort((a, b) => (a.unit < b.unit ? -1 : a.unit > b.unit ? 1 : a.at - b.at))
+  return order.flatMap(({ at }) => values[at] ?? [])
+}
+
+export type Statistics = { avg: number | null; min: Measured | null; max: Measured | null; p95: Measured | null; stdDev: number | null }
+
+const NOTHING: Statistics = { avg: null, min: null, max: null, p95: null, stdDev: null }
+
+/** Mean and population standard deviation, rounded half up to 3 decimals; minimum, maximum and 95th percentile as they were measured. */
+export const statistics = (values: readonly Measured[]): Statistics => {
+  if (values.length === 0) return NOTHING
+  const { sum, squares, scale, ...rest } = wholeSums(values) ?? exactSums(values)
+  const n = BigInt(rest.n)
+  const ascending = sorted(values)
+  const at = (index: number) => ascending[index] ?? null
   return {
     avg: rounded(sum, n * scale),
     min: at(0),
-    max: at(sorted.length - 1),
+    max: at(values.length - 1),
     p95: at(Math.floor((95 * values.length + 99) / 100) - 1),
-    stdDev: roundedRoot(n * squares - sum * sum, n * n * scale * scale),
+    stdDev: roundedRoot(n * squares - sum * sum, (n * scale) ** 2n),
   }
 }

@@ -1,40 +1,71 @@
-/** RFC 3339 date and time; `T` and `Z` in either case, 0 to 9 fraction digits, and the leap second :60. */
-const INSTANT = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/
+/**
+ * RFC 3339 times as text and as Unix milliseconds. A day has 100,000 of them and each is read several times,
+ * so digits are read in place: no matches, no Date where arithmetic does.
+ */
+const RFC3339 =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+const OFFSET = /^(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 
-const minutesOf = (offset: string): number => {
-  if (/^z$/i.test(offset)) return 0
-  const sign = offset.startsWith('-') ? -1 : 1
-  return sign * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4, 6)))
+const MINUTE = 60_000
+export const HOUR = 3_600_000
+export const DAY = 86_400_000
+
+/** 0001-01-01T00:00:00Z (Go's zero time) up to, and without, 9999: local times stay in years of four digits at every offset. */
+export const MIN_INSTANT = -62_135_596_800_000
+export const MAX_INSTANT = 253_370_764_799_999
+
+const digit = (text: string, at: number): number => text.charCodeAt(at) - 48
+const two = (text: string, at: number): number => digit(text, at) * 10 + digit(text, at + 1)
+
+// 400 Gregorian years: Date.UTC takes years below 100 for 19xx, so it is asked about a later cycle.
+const CYCLE_MS = 146_097 * DAY
+
+/** Midnight UTC of the date at the start of `text`, NaN for one like 30 February. */
+const midnight = (text: string): number => {
+  const [month, day] = [two(text, 5), two(text, 8)]
+  const later = Date.UTC(two(text, 0) * 100 + two(text, 2) + 400, month - 1, day)
+  return day > 28 && new Date(later).getUTCDate() !== day ? NaN : later - CYCLE_MS
 }
 
-type Parts = { readonly epochMs: number; readonly offset: string }
-
-const parts = (text: string): Parts | undefined => {
-  const m = INSTANT.exec(text)
-  if (m === null) return undefined
-  const [, year, month, day, hour, minute, second, fraction = '', offset = ''] = m
-  // A year below 100 means itself here, not 19xx; a leap second is the first instant of the next minute.
-  const date = new Date(0)
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
-  const real = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day)
-  if (!real || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined
-  date.setUTCHours(Number(hour), Number(minute), Number(second))
-  // The fraction counts forward from the second, so cutting it off is the floor of the instant, before 1970 too.
-  const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'))
-  return { epochMs: date.getTime() + milliseconds - minutesOf(offset) * 60_000, offset: /^z$/i.test(offset) ? 'Z' : offset }
+/** The first three fraction digits: cutting off the others is the floor of the instant, before 1970 too. */
+const fraction = (text: string): number => {
+  if (text[19] !== '.') return 0
+  let ms = 0
+  for (let at = 20, unit = 100; unit >= 1; at++, unit /= 10) {
+    const value = digit(text, at)
+    if (!(value >= 0 && value <= 9)) break
+    ms += value * unit
+  }
+  return ms
 }
 
-export const isInstant = (text: string): boolean => parts(text) !== undefined
+/** The offset of an RFC 3339 time as it is written: `Z`, `z`, `-05:00`. */
+export const offsetOf = (timestamp: string): string => timestamp.slice(/[Zz]$/.test(timestamp) ? -1 : -6)
 
-/** Unix milliseconds (the floor of the instant) and the offset as text; `z` counts as `Z`. Throws for a text that is no instant. */
-export const parseInstant = (text: string): Parts => {
-  const found = parts(text)
-  if (found === undefined) throw new Error('the timestamp is no RFC 3339 date and time')
-  return found
+export const isOffset = (text: string): boolean => OFFSET.test(text)
+
+const offsetMs = (offset: string): number => {
+  if (offset.length < 6) return 0
+  const ms = (two(offset, 1) * 60 + two(offset, 4)) * MINUTE
+  return offset.startsWith('-') ? -ms : ms
 }
 
-/** `2025-12-08T22:32:19.432Z`, or with an offset the local time and that offset; always three fraction digits. */
-export const formatInstant = (epochMs: number, offset = 'Z'): string => {
-  const local = new Date(epochMs + minutesOf(offset) * 60_000).toISOString()
-  return local.replace(/Z$/, offset)
+/**
+ * Unix milliseconds, the floor of the instant; NaN for what is not an RFC 3339 time of the years 1 to 9998.
+ * A leap second (`23:59:60` UTC only) is the first second of the next day, as in Unix time.
+ */
+export const instantOf = (timestamp: string): number => {
+  if (!RFC3339.test(timestamp)) return NaN
+  const second = two(timestamp, 17)
+  const whole =
+    midnight(timestamp) + two(timestamp, 11) * HOUR + two(timestamp, 14) * MINUTE + second * 1000 - offsetMs(offsetOf(timestamp))
+  if (second === 60 && whole % DAY !== 0) return NaN
+  const instant = whole + fraction(timestamp)
+  return instant >= MIN_INSTANT && instant <= MAX_INSTANT ? instant : NaN
 }
+
+export const isTimestamp = (text: string): boolean => !Number.isNaN(instantOf(text))
+
+/** RFC 3339 in local time at `offset`, with three fraction digits, or none. `formatInstant(0)` is `1970-01-01T00:00:00.000Z`. */
+export const formatInstant = (instant: number, offset = 'Z', digits: 0 | 3 = 3): string =>
+  new Date(instant + offsetMs(offset)).toISOString().slice(0, digits === 0 ? 19 : 23) + offset

@@ -1,7 +1,7 @@
 import type { Counts, Kind } from './schema.ts'
 import { StrataError } from './errors.ts'
 import type { JsonDoc, Layout } from './json/index.ts'
-import { checkSerialisable, parseJson, plain, stringifyJson } from './json/index.ts'
+import { checkSerialisable, entries, fromEntries, parseJson, plain, stringifyJson } from './json/index.ts'
 
 /**
  * A file in memory between steps: the document, its records apart, and how its text was spelled. While the records are apart,
@@ -40,7 +40,8 @@ const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | nu
   if (kind.at === undefined || records === null) return head
   if (kind.at === '') return records
   if (!isObject(head)) throw wrong('the head of a record file should be an object')
-  if (head[kind.at] !== PLACE) return { ...head, [kind.at]: records }
+  // Not a spread: that would lose the order of keys like 443.
+  if (head[kind.at] !== PLACE) return fromEntries([...entries(head), [kind.at, records]])
   head[kind.at] = records
   return head
 }

@@ -39,7 +39,7 @@ export const encodeTree = (entries: readonly TreeEntry[]): Uint8Array => {
 }
 
 const MODES: readonly string[] = ['100644', '100755', '40000']
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const decodeEntry = (bytes: Uint8Array, start: number): { entry: TreeEntry; next: number } => {
   const space = bytes.indexOf(0x20, start)

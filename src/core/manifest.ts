@@ -105,7 +105,9 @@ const buckets = (prefix: string, rows: readonly (readonly [string, string])[], s
   const split = new Map<string, (readonly [string, string])[]>()
   for (const row of rows) {
     const next = prefix + (createHash('sha256').update(row[0]).digest('hex')[prefix.length] ?? '')
-    split.set(next, [...(split.get(next) ?? []), row])
+    const part = split.get(next)
+    if (part === undefined) split.set(next, [row])
+    else part.push(row)
   }
   return [...split].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([key, part]) => buckets(key, part, sink))
 }
@@ -130,8 +132,8 @@ export const snapshotTree = (m: Manifest, sink: Sink): Oid => {
 
 type Row = { type: 'f'; name: string; mode: number; size: number; sha256: string } | { type: 'd'; name: string; mode: number }
 
-const FILE_ROW = /^f ([0-7]{4}) (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (.+)$/
-const DIRECTORY_ROW = /^d ([0-7]{4}) (.+)$/
+const FILE_ROW = /^f ([0-7]{4}) (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (.+)$/s
+const DIRECTORY_ROW = /^d ([0-7]{4}) (.+)$/s
 
 const parseRow = (line: string): Row => {
   const f = FILE_ROW.exec(line)
@@ -157,10 +159,13 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
   const find = (rows: readonly TreeEntry[], name: string): Oid | undefined => rows.find((row) => row.name === name)?.oid
   const walk = (prefix: string, manifest: Oid, tree: Oid | undefined): void => {
     const here = read.tree(manifest)
+    let listed = 0
     const blobs = new Map((tree === undefined ? [] : read.tree(tree)).map((row) => [componentName(row.name), row.oid]))
     for (const bucket of here) {
       if (!bucket.name.startsWith('rows')) continue
       for (const row of parseRows(decoder.decode(read.blob(bucket.oid)))) {
+        // Throws for a name that would lead out of its directory.
+        componentName(treeName(row.name))
         const path = prefix + row.name
         if (row.type === 'f') {
           const oid = blobs.get(row.name)
@@ -172,10 +177,15 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
           if (child === undefined)
             throw new StrataError('CORRUPT', `the manifest has no rows for the directory ${path}`, { data: { file: path } })
           walk(`${path}/`, child, blobs.get(row.name))
+          listed += 1
         }
         blobs.delete(row.name)
       }
     }
+    if (here.filter((row) => row.name.startsWith('in-')).length !== listed)
+      throw new StrataError('CORRUPT', `the directories of ${prefix === '' ? 'the dataset' : prefix} are not those with rows`, {
+        data: { file: prefix },
+      })
     for (const name of blobs.keys())
       throw new StrataError('CORRUPT', `the tree holds ${prefix}${name}, the manifest does not`, { data: { file: prefix + name } })
   }

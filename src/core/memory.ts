@@ -3,6 +3,7 @@ import { effectiveIndex, fileVersion, isIgnored, requireVersion } from './datase
 import { renderDocument } from './document.ts'
 import { StrataError } from './errors.ts'
 import type { Issue } from './issues.ts'
+import { entries, fromEntries } from './json/index.ts'
 import { kindOf } from './schema.ts'
 import type { Source } from './transform.ts'
 import { Transformer } from './transform.ts'
@@ -73,7 +74,8 @@ export const fileAt = (dataset: Dataset, files: Files, path: string, base: strin
   const kind = kinds[kindOf(kinds, path) ?? '']
   if (kind === undefined) throw new StrataError('ABSENT', `${path} is of no kind in ${version}`)
   const parsed = new Transformer(dataset, source).document(path, index)
-  // The shared document is frozen; rendering puts the records back into a copy of its head.
-  const head = typeof parsed.head === 'object' && parsed.head !== null && !Array.isArray(parsed.head) ? { ...parsed.head } : parsed.head
+  // The shared document is frozen; rendering puts the records back into a copy of its head. A spread would lose the order of its keys.
+  const isObject = typeof parsed.head === 'object' && parsed.head !== null && !Array.isArray(parsed.head)
+  const head = isObject ? fromEntries(entries(parsed.head)) : parsed.head
   return renderDocument(kind, { ...parsed, head }, dataset.layout)
 }

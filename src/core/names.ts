@@ -6,7 +6,8 @@ import { StrataError } from './errors.ts'
  */
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
+// A byte order mark is part of a name like any other character.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Code points that HFS+ ignores when it compares names: `.g<U+200C>it` is `.git` there. */
 const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
@@ -14,10 +15,13 @@ const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
 const FORBIDDEN = /[\\:\u0000-\u001f\u007f]/
 const PLAIN = /[A-Za-z0-9._-]/
 
+/** Windows' short names: `git~1`, but also `gi7eba~1` and `~1000000`, which git takes for `.gitmodules` and refuses as a folder. */
+const SHORT_NAME = /^[a-z0-9]{0,6}~\d/i
+
 const needsEscape = (name: string): boolean => {
   if (name.startsWith('%') || FORBIDDEN.test(name)) return true
   const folded = name.replace(IGNORABLE, '')
-  return folded !== name || /^\.git/i.test(folded) || /^git~\d/i.test(folded)
+  return folded !== name || /^\.git/i.test(folded) || SHORT_NAME.test(folded)
 }
 
 const hex = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`

@@ -38,7 +38,7 @@ const corrupt = (why: string): StrataError =>
     hint: 'The journal has everything that CURRENT says; the next command that writes puts it right, for example: strata checkpoint',
   })
 
-const DIRECTORY = /^snapshots\/[0-9a-zA-Z.+-]+$/
+const DIRECTORY = /^snapshots\/(?!\.)[0-9a-zA-Z.+-]+$/
 
 const members = (value: Record<string, unknown>): Pointer => {
   const { storeId, seq, snapshot, directory, schemaVersion, readableBy, hold } = value

@@ -19,7 +19,7 @@ const before = (state: State): Snapshot | undefined => {
 export const resolveSnapshot = (state: State, name: string): Snapshot => {
   const all = Object.values(state.snapshots)
   const special = name === '@' ? activeSnapshot(state) : name === '@-' ? before(state) : undefined
-  const exact = special ?? state.snapshots[name]
+  const exact = special ?? (Object.hasOwn(state.snapshots, name) ? state.snapshots[name] : undefined)
   if (exact !== undefined) return exact
   if (name.startsWith('@')) throw absent(name)
   const version = lineage(state).find((s) => s.schemaVersion === name) ?? all.filter((s) => s.schemaVersion === name).at(-1)

@@ -4,7 +4,7 @@ import type { Actor, NewEvent, StrataEvent } from '../core/events.ts'
 import { encodeLine, genesis } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
-import { fsyncDirectory, writeAll } from './durable.ts'
+import { discard, fsyncDirectory, writeAll } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import type { JournalView } from './journal.ts'
 import { SEGMENT, epochsOf, readJournal, segmentName, segmentsOf } from './journal.ts'
@@ -140,6 +140,7 @@ export class JournalWriter {
 
   #dropOldEpochs(): void {
     const { fs, dir } = this.#options
-    for (const epoch of epochsOf(fs, dir)) if (epoch < (this.#epoch ?? 0)) fs.unlink(join(dir, `epoch-${epoch}`))
+    // What stays behind does no harm; the events are durable already.
+    for (const epoch of epochsOf(fs, dir)) if (epoch < (this.#epoch ?? 0)) discard(fs, join(dir, `epoch-${epoch}`))
   }
 }

@@ -43,83 +43,122 @@ export const segmentsOf = (fs: FsPort, dir: string): string[] =>
 export const epochsOf = (fs: FsPort, dir: string): number[] =>
   names(fs, dir).flatMap((name) => Number(EPOCH.exec(name)?.[1] ?? Number.NaN) || [])
 
-type Segment = { readonly lines: readonly Line[]; readonly torn: boolean; readonly bad: number | null }
+type Row = { readonly line: Line; readonly text: string; readonly file: string; readonly number: number }
+type Segment = { readonly rows: readonly Row[]; readonly torn: boolean; readonly bad: number | null }
 
-/** The good lines of one segment. `bad` is the number of a line that is neither good nor last. */
-const readSegment = (fs: FsPort, dir: string, name: string): Segment => {
-  const text = readText(fs, join(dir, name)) ?? ''
-  const rows = text.split('\n')
-  const unfinished = rows.pop() ?? ''
-  const decoded = rows.map(decodeLine)
-  const firstBad = decoded.indexOf(undefined)
-  const lines = (firstBad < 0 ? decoded : decoded.slice(0, firstBad)).filter((line) => line !== undefined)
-  // Everything of the last line but its line feed may have arrived.
-  const last = firstBad < 0 && unfinished !== '' ? decodeLine(unfinished) : undefined
-  if (last !== undefined) lines.push(last)
-  const torn = unfinished !== '' || (firstBad >= 0 && firstBad === rows.length - 1)
-  return { lines, torn, bad: firstBad >= 0 && (firstBad < rows.length - 1 || unfinished !== '') ? firstBad + 1 : null }
+const WHOLE = /,"hash":"[0-9a-f]{64}"\}/g
+
+/** The whole line that a text begins with; `rest` is there where its line feed is not what was written. */
+const wholeLine = (text: string): { line: Line; text: string; rest: string } | undefined => {
+  for (const { 0: end, index } of text.matchAll(WHOLE)) {
+    const part = text.slice(0, index + end.length)
+    const line = decodeLine(part)
+    if (line !== undefined) return { line, text: part, rest: text.slice(part.length) }
+  }
+  return undefined
 }
 
-/** Leaves out lines that a higher epoch overruled: those were never acknowledged. */
-const effective = (lines: readonly Line[]): Line[] => {
-  const kept: Line[] = []
-  for (const line of lines) {
-    const highest = kept.at(-1)?.epoch ?? 0
-    if (line.epoch < highest) continue
-    while (kept.length > 0 && (kept.at(-1)?.epoch ?? 0) < line.epoch && lastSeq(kept.at(-1) ?? line) >= firstSeq(line)) kept.pop()
-    kept.push(line)
+/** The good lines of one segment. `bad` is the number of a line that is not good, and not a last one that was cut short. */
+const readSegment = (fs: FsPort, dir: string, file: string): Segment => {
+  const texts = (readText(fs, join(dir, file)) ?? '').split('\n')
+  // Everything of the last line but its line feed may have arrived.
+  const unfinished = texts.at(-1) !== ''
+  if (!unfinished) texts.pop()
+  const rows: Row[] = []
+  for (const [i, text] of texts.entries()) {
+    const number = i + 1
+    const found = wholeLine(text)
+    if (found !== undefined) rows.push({ line: found.line, text: found.text, file, number })
+    if (found?.rest === '') continue
+    // A torn write leaves the beginning of one line, and nothing after it.
+    const isTorn = number === texts.length && (found === undefined || wholeLine(found.rest.slice(1)) === undefined)
+    return { rows, torn: true, bad: isTorn ? null : number }
   }
+  return { rows, torn: unfinished, bad: null }
+}
+
+const sound = (fs: FsPort, dir: string, file: string): Segment => {
+  const segment = readSegment(fs, dir, file)
+  if (segment.bad !== null) throw corrupt(file, segment.bad, 'its bytes are not what its hash says')
+  return segment
+}
+
+const highestEpoch = (rows: readonly Row[]): number => rows.reduce((highest, { line }) => Math.max(highest, line.epoch), 0)
+
+/**
+ * The lines that count, oldest first. A session reads the journal after it has claimed its epoch, and appends to what it read: so
+ * from the last line of the highest epoch, each names the one before it. A line of a lower epoch that no other names was never
+ * acknowledged. Throws JOURNAL_CORRUPT.
+ */
+const chain = (rows: readonly Row[]): Row[] => {
+  const highest = highestEpoch(rows)
+  const kept: Row[] = []
+  for (let i = rows.length - 1; i >= 0; i--) {
+    const row = rows[i]
+    const next = kept.at(-1)
+    if (row === undefined) continue
+    const counts = next === undefined ? row.line.epoch === highest : next.line.prev === row.line.hash
+    if (counts) kept.push(row)
+    else if (next !== undefined && row.line.epoch >= highest) throw corrupt(next.file, next.number, 'does not follow the line before it')
+  }
+  kept.reverse().forEach((row, i) => {
+    const before = kept[i - 1]
+    if (before !== undefined && firstSeq(row.line) !== lastSeq(before.line) + 1)
+      throw corrupt(row.file, row.number, `starts at event ${firstSeq(row.line)} after event ${lastSeq(before.line)}`)
+  })
   return kept
 }
 
 type SavedState = { reducer: number; state: object | null }
-const savedState = (line: Line | undefined): SavedState | undefined => {
-  const event = line?.events.find((e) => e.type === 'SegmentOpened')
-  return event?.type === 'SegmentOpened' ? event.data : undefined
+const savedState = ({ line }: Row): SavedState => {
+  const event = line.events.find((e) => e.type === 'SegmentOpened')
+  return event?.type === 'SegmentOpened' ? event.data : { reducer: 0, state: null }
 }
 
-/** Checks that each line names the one before it. */
-const checkChain = (lines: readonly Line[], file: string, prev: string | null, seq: number | null): void => {
-  let [hash, last] = [prev, seq]
-  lines.forEach((line, i) => {
-    if (hash !== null && line.prev !== hash) throw corrupt(file, i + 1, 'does not follow the line before it')
-    if (last !== null && firstSeq(line) !== last + 1) throw corrupt(file, i + 1, `starts at event ${firstSeq(line)} after event ${last}`)
-    hash = line.hash
-    last = lastSeq(line)
-  })
+const beginsStore = ({ line }: Row): boolean => {
+  const [created] = line.events
+  return created?.type === 'StoreCreated' && line.prev === genesis(created.data.storeId)
 }
 
 /** All good lines of the journal, oldest first, segment by segment, checked against the chain. Throws JOURNAL_CORRUPT. */
 export function* readLines(fs: FsPort, dir: string): Generator<Line> {
-  const all = segmentsOf(fs, dir)
-  let [prev, seq]: [string | null, number] = [null, 0]
-  for (const name of all) {
-    const { lines, bad } = readSegment(fs, dir, name)
-    if (bad !== null) throw corrupt(name, bad, 'its bytes are not what its hash says')
-    const good = effective(lines)
-    checkChain(good, name, prev ?? genesisOf(good[0]), seq)
-    yield* good
-    const last = good.at(-1)
-    if (last !== undefined) [prev, seq] = [last.hash, lastSeq(last)]
+  const rows = chain(segmentsOf(fs, dir).flatMap((name) => sound(fs, dir, name).rows))
+  const [first] = rows
+  if (first !== undefined && !beginsStore(first)) throw corrupt(first.file, first.number, 'does not follow the line before it')
+  for (const { line } of rows) yield line
+}
+
+type Newest = { readonly at: number; readonly torn: boolean; readonly rows: readonly Row[]; readonly first: Row }
+
+/**
+ * A session that was overruled may have opened a segment after the one that overruled it went on in the segment before:
+ * possible only while a claim on disk is above the segment's own lines.
+ */
+const isOverruled = (fs: FsPort, dir: string, before: readonly string[], epoch: number): boolean => {
+  if (Math.max(0, ...epochsOf(fs, dir)) <= epoch) return false
+  for (const name of before.toReversed()) {
+    const { rows } = readSegment(fs, dir, name)
+    if (rows.length > 0) return highestEpoch(rows) > epoch
   }
+  return false
 }
 
-const genesisOf = (first: Line | undefined): string | null => {
-  const created = first?.events[0]
-  return created?.type === 'StoreCreated' ? genesis(created.data.storeId) : null
-}
-
-const viewOf = (fs: FsPort, dir: string, name: string): { segment: Segment; state: State; lines: Line[] } | undefined => {
-  const segment = readSegment(fs, dir, name)
-  const lines = effective(segment.lines)
-  const saved = savedState(lines[0])
-  if (lines.length === 0 || saved === undefined) return undefined
-  if (segment.bad !== null) throw corrupt(name, segment.bad, 'its bytes are not what its hash says')
-  checkChain(lines, name, genesisOf(lines[0]), null)
-  // A saved state of our own reducer is what `evolve` made; of another one, the whole journal is folded again.
-  const from = saved.reducer === REDUCER && saved.state !== null ? (saved.state as State) : undefined
-  const state = from === undefined ? foldAll(fs, dir) : lines.reduce(evolveLine, from)
-  return { segment, state, lines }
+/** The newest segment with a line that counts. Throws JOURNAL_CORRUPT. */
+const newestOf = (fs: FsPort, dir: string, all: readonly string[]): Newest | undefined => {
+  for (let at = all.length - 1; at >= 0; at--) {
+    const name = all[at] ?? ''
+    const segment = sound(fs, dir, name)
+    const rows = chain(segment.rows)
+    const [first] = rows
+    if (first === undefined || isOverruled(fs, dir, all.slice(0, at), highestEpoch(rows))) continue
+    if (
+      !first.line.events.some((e) => e.type === 'SegmentOpened') ||
+      (first.line.events[0]?.type === 'StoreCreated' && !beginsStore(first))
+    )
+      throw corrupt(name, first.number, 'does not follow the line before it')
+    return { at, torn: segment.torn || at < all.length - 1, rows, first }
+  }
+  return undefined
 }
 
 const foldAll = (fs: FsPort, dir: string): State => {
@@ -128,48 +167,54 @@ const foldAll = (fs: FsPort, dir: string): State => {
   return state
 }
 
+const stateOf = (fs: FsPort, dir: string, { rows, first }: Newest): State => {
+  const saved = savedState(first)
+  // A saved state of our own reducer is what `evolve` made; of another one, the whole journal is folded again.
+  if (saved.reducer !== REDUCER || saved.state === null) return foldAll(fs, dir)
+  return rows.reduce((state, { line }) => evolveLine(state, line), saved.state as State)
+}
+
 /**
  * Reads the newest segment, whatever the length of the history; undefined when there is no store.
  * `atLeast` is the highest seq that anything else (CURRENT) has seen: a journal that ends before it has lost a line.
  */
 export const readJournal = (fs: FsPort, dir: string, atLeast = 0): JournalView | undefined => {
   const all = segmentsOf(fs, dir)
-  for (let i = all.length - 1; i >= 0; i--) {
-    const name = all[i] ?? ''
-    const view = viewOf(fs, dir, name)
-    if (view === undefined) continue
-    const { state, lines, segment } = view
-    const last = lines.at(-1)
-    if (state.seq < atLeast) throw corrupt(name, lines.length + 1, `event ${atLeast} was written, but the journal ends at ${state.seq}`)
-    return {
-      state,
-      segment: Number(SEGMENT.exec(all.at(-1) ?? '')?.[1]),
-      eventsInSegment: lines.reduce((n, line) => n + line.events.length, 0),
-      prev: last?.hash ?? '',
-      epoch: Math.max(0, last?.epoch ?? 0, ...epochsOf(fs, dir)),
-      torn: segment.torn || i < all.length - 1,
-    }
+  const newest = newestOf(fs, dir, all)
+  if (newest === undefined) {
+    if (atLeast > 0) throw corrupt('', 0, 'no segment can be read, but CURRENT names a snapshot')
+    return undefined
   }
-  if (atLeast > 0) throw corrupt('', 0, 'no segment can be read, but CURRENT names a snapshot')
-  return undefined
+  const { rows, torn } = newest
+  const state = stateOf(fs, dir, newest)
+  const last = rows.at(-1) ?? newest.first
+  if (state.seq < atLeast) throw corrupt(last.file, last.number + 1, `event ${atLeast} was written, but the journal ends at ${state.seq}`)
+  return {
+    state,
+    segment: Number(SEGMENT.exec(all.at(-1) ?? '')?.[1]),
+    eventsInSegment: rows.reduce((n, { line }) => n + line.events.length, 0),
+    prev: last.line.hash,
+    epoch: Math.max(last.line.epoch, ...epochsOf(fs, dir)),
+    torn,
+  }
 }
 
-/** The lines of events after `seq`, byte for byte, and the seq they end at: what a packed transaction carries along. */
+/**
+ * The lines of events after `seq`, byte for byte, and the seq they end at: what a packed transaction carries along.
+ * Throws JOURNAL_CORRUPT when one of them is missing.
+ */
 export const textAfter = (fs: FsPort, dir: string, seq: number): { text: string; upTo: number } => {
-  const found: string[] = []
-  let upTo = seq
-  for (const name of segmentsOf(fs, dir).reverse()) {
-    const rows = (readText(fs, join(dir, name)) ?? '').split('\n')
-    const good = rows.flatMap((text) => {
-      const line = decodeLine(text)
-      return line === undefined ? [] : [{ text, line }]
-    })
-    const kept = new Set(effective(good.map(({ line }) => line)))
-    const wanted = good.filter(({ line }) => kept.has(line) && lastSeq(line) > seq)
-    found.unshift(...wanted.map(({ text }) => `${text}\n`))
-    upTo = Math.max(upTo, ...wanted.map(({ line }) => lastSeq(line)))
-    const [first] = good
-    if (first !== undefined && firstSeq(first.line) <= seq + 1) break
+  const all = segmentsOf(fs, dir)
+  let rows: readonly Row[] = []
+  for (let at = newestOf(fs, dir, all)?.at ?? -1; at >= 0; at--) {
+    const segment = sound(fs, dir, all[at] ?? '')
+    rows = [...segment.rows, ...rows]
+    const [first] = segment.rows
+    if (first !== undefined && firstSeq(first.line) <= seq) break
   }
-  return { text: found.join(''), upTo }
+  const wanted = chain(rows).filter(({ line }) => lastSeq(line) > seq)
+  const [first] = wanted
+  if (first !== undefined && firstSeq(first.line) !== seq + 1)
+    throw corrupt(first.file, first.number, `starts at event ${firstSeq(first.line)} after event ${seq}`)
+  return { text: wanted.map(({ text }) => `${text}\n`).join(''), upTo: Math.max(seq, ...wanted.slice(-1).map(({ line }) => lastSeq(line))) }
 }

@@ -46,7 +46,7 @@ export class PackStore {
   readonly #dir: string
   #packs: Map<string, Pack> | null = null
   /** Why an index could not be read: what is not found may be in its pack. */
-  #broken: unknown
+  #broken: StrataError | undefined
   /** Least recently used first; bounded, so that few file handles are enough. */
   readonly #open = new Map<string, { fd: number; end: number }>()
 
@@ -95,7 +95,8 @@ export class PackStore {
         loaded.set(name, before?.get(name) ?? this.#load(name))
       } catch (error) {
         // Gone since it was listed: its objects are in a new pack. Damaged: the other packs can still be read.
-        if (systemCode(error) !== 'ENOENT') this.#broken = error
+        if (error instanceof StrataError) this.#broken = error
+        else if (systemCode(error) !== 'ENOENT') throw error
       }
     }
     this.#packs = loaded

@@ -18,7 +18,8 @@ export type FileStat = {
 }
 export type Scanned = { readonly files: ReadonlyMap<string, FileStat>; readonly directories: readonly DirectoryEntry[] }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+// A byte order mark is part of a name: without it another file would be looked for, and this one left out.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 type Refused = { path: string; why: string; code: 'SPECIAL_FILE' | 'UNSUPPORTED_NAME' | 'UNREADABLE' }
 

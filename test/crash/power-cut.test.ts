@@ -117,7 +117,7 @@ const judge = async (recording: Recording, state: State, target: string): Promis
   const isNew = now !== null && after !== null && same(now.content, after.content)
   const acknowledged = recorder.effects.findIndex((e) => e.kind === 'ack') < state.at
   if (!isOld && !isNew) wrong.push('the active snapshot is neither the old nor the new one')
-  if (acknowledged && !(isNew && now.snapshot === after?.snapshot)) wrong.push('acknowledged work is gone')
+  if (acknowledged && !(isNew && now.snapshot === after.snapshot)) wrong.push('acknowledged work is gone')
   if (before !== null) {
     const kept = join(target, 'snapshots', before.snapshot)
     if (!nodeFs.existsSync(kept) || !same(contentOf(kept), before.content)) wrong.push('the snapshot before it is no longer what it was')

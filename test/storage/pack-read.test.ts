@@ -15,7 +15,7 @@ import { failure, git, gitBytes, temporary } from '../contract/temporary.ts'
 
 const packed = (packs: string): string[] => readdirSync(packs).filter((name) => name.endsWith('.pack'))
 
-/** A repository by stock git: 30 versions of a growing file, so that repacking makes chains of deltas. */
+/** A repository by stock git: 30 versions of a file that drifts, so that repacking makes chains of deltas. */
 const stockRepository = (): { repo: string; packs: string; oids: Map<Oid, Buffer> } => {
   const repo = temporary()
   git(repo, ['init', '-q', '--bare'])
@@ -26,7 +26,7 @@ const stockRepository = (): { repo: string; packs: string; oids: Map<Oid, Buffer
   const oids = new Map<Oid, Buffer>()
   let parent: string[] = []
   for (let i = 0; i < 30; i++) {
-    const bytes = Buffer.from(lines.slice(0, 700 + i * 10).join('\n'))
+    const bytes = Buffer.from(lines.map((line, n) => (n < i * 20 ? line.toUpperCase() : line)).join('\n'))
     const oid = git(repo, ['hash-object', '-w', '--stdin'], bytes) as Oid
     oids.set(oid, bytes)
     const tree = git(repo, ['mktree'], `100644 blob ${oid}\tdata.txt\n`)

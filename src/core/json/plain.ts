@@ -6,7 +6,18 @@ const plainArray = (items: readonly unknown[]): readonly unknown[] => {
   return copy.some((item, index) => item !== items[index]) ? copy : items
 }
 
+/** Alike records are the bulk of a file, and hold nothing to look into. */
+const isFlat = (object: object): boolean => {
+  for (const name in object) {
+    // A member inherited from outside would only send it the long way.
+    const value = (object as Record<string, unknown>)[name]
+    if (typeof value === 'object' && value !== null) return false
+  }
+  return true
+}
+
 const plainObject = (object: object): object => {
+  if (isFlat(object)) return object
   const members = entries(object)
   const copy = members.map(([key, value]): [string, unknown] => [key, plain(value)])
   return copy.some(([, value], index) => value !== members[index]?.[1]) ? fromEntries(copy) : object

@@ -66,7 +66,7 @@ describe('two independent readers agree', () => {
     fc.assert(
       fc.property(token, line, (doc, format) => {
         const text = document(doc, format)
-        expectSame(plain(parseJson(bytesOf(text)).value), JSON.parse(text.replace('\ufeff', '')))
+        expectSame(plain(parseJson(bytesOf(text)).value), JSON.parse(text.replace(/^\ufeff/, '')))
       }),
       RUNS,
     )

@@ -1,0 +1,186 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { chain, dataset, file, migration, records, schema } from '../../src/index.ts'
+
+/**
+ * The promise of the types: a chain that does not fit does not compile. `tsc -p .` checks this file, as an unused
+ * @ts-expect-error is an error. The functions here are never called; what is left to check at run time comes last.
+ */
+
+const header = z.looseObject({ schemaVersion: z.string() })
+const config0 = file('config.json', z.looseObject({ settings: z.looseObject({ test_interval_minutes: z.number() }) }))
+const daily0 = records('data/*.json', '', z.null(), z.looseObject({ timestamp: z.string(), endpoint_id: z.string() }))
+const v1_0 = schema('1.0.0', { config: config0, daily: daily0 })
+const daily1 = records(
+  'data/*.json',
+  'results',
+  z.looseObject({ header, utcOffset: z.string().optional() }),
+  z.looseObject({ ts: z.number(), endpoint_id: z.string() }),
+)
+const v1_1 = schema('1.1.0', { ...v1_0.kinds, daily: daily1 })
+const config2 = file('config.json', z.looseObject({ header, monitoring: z.looseObject({ intervalSeconds: z.number() }) }))
+const index = file('index/*.json', z.looseObject({ days: z.array(z.string()) }))
+const v2_0 = schema('2.0.0', { ...v1_1.kinds, config: config2, index })
+
+const about = { description: '', createdAt: '2026-01-01T00:00:00Z', changes: [] }
+
+const m1_1 = migration(v1_0, v1_1, {
+  ...about,
+  files: {
+    daily: {
+      record: {
+        migrate: {
+          scan: { init: () => new Set<string>(), add: (offsets: Set<string>, r) => offsets.add(r.timestamp.slice(-6)) },
+          head: (_doc, offsets: Set<string>) => ({ header: { schemaVersion: '1.1.0' }, utcOffset: [...offsets][0] }),
+          record: ({ timestamp, ...rest }) => ({ ...rest, ts: Date.parse(timestamp) }),
+        },
+        rollback: {
+          head: () => null,
+          record: ({ ts, ...rest }) => ({ ...rest, timestamp: new Date(ts).toISOString() }),
+        },
+      },
+    },
+  },
+})
+
+const m2_0 = migration(v1_1, v2_0, {
+  ...about,
+  files: {
+    config: {
+      file: {
+        migrate: ({ settings }) => ({
+          header: { schemaVersion: '2.0.0' },
+          monitoring: { intervalSeconds: settings.test_interval_minutes * 60 },
+        }),
+        rollback: ({ monitoring }) => ({ settings: { test_interval_minutes: monitoring.intervalSeconds / 60 } }),
+      },
+    },
+    index: {
+      derive: { from: 'daily', each: ({ path, records }) => [[`index/${path.slice(5)}`, { days: records.map((r) => r.endpoint_id) }]] },
+    },
+  },
+  validate: { config: { doc: ({ monitoring }) => (monitoring.intervalSeconds > 0 ? undefined : 'no interval') } },
+})
+
+const fits = chain(v1_0).add(m1_1).add(m2_0)
+
+describe('does not compile:', () => {
+  test('a gap', () => {
+    // @ts-expect-error 2.0.0 starts at 1.1.0
+    const gap = () => chain(v1_0).add(m2_0)
+    expect(() => dataset({ name: 'x', chain: gap() })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('the wrong order', () => {
+    const order = () =>
+      chain(v1_0)
+        // @ts-expect-error 2.0.0 starts at 1.1.0
+        .add(m2_0)
+        // @ts-expect-error 1.1.0 starts at 1.0.0
+        .add(m1_1)
+    expect(() => dataset({ name: 'x', chain: order() })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('a version twice', () => {
+    // The way back as a migration: its steps are all there, only the version is known already.
+    const again = migration(v1_1, v1_0, {
+      ...about,
+      files: { daily: { record: { migrate: { head: () => null, record: ({ ts, ...rest }) => ({ ...rest, timestamp: String(ts) }) } } } },
+    })
+    // @ts-expect-error 1.0.0 is in the chain
+    const twice = () => chain(v1_0).add(m1_1).add(again)
+    expect(() => dataset({ name: 'x', chain: twice() })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('a changed kind without a step', () => {
+    // @ts-expect-error daily changes
+    const missing = migration(v1_0, v1_1, { ...about, files: {} })
+    expect(() => dataset({ name: 'x', chain: chain(v1_0).add(missing) })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('a result of the wrong shape', () => {
+    const head = () => ({ header: { schemaVersion: '1.1.0' } })
+    migration(v1_0, v1_1, {
+      ...about,
+      // @ts-expect-error ts must be a number
+      files: { daily: { record: { migrate: { head, record: ({ timestamp, ...rest }) => ({ ...rest, ts: timestamp }) } } } },
+    })
+    const lacking = () =>
+      migration(v1_0, v1_1, {
+        ...about,
+        // @ts-expect-error the head lacks its header
+        files: { daily: { record: { migrate: { head: () => ({ utcOffset: 'Z' }), record: (r) => ({ ...r, ts: 1 }) } } } },
+      })
+    expect(lacking).not.toThrow()
+  })
+
+  test('a field that the version before does not have', () => {
+    migration(v1_1, v2_0, {
+      ...about,
+      files: {
+        index: m2_0.files.index,
+        config: {
+          file: {
+            migrate: ({ settings }) => ({
+              header: { schemaVersion: '2.0.0' },
+              // @ts-expect-error loose objects hold anything, but only what the schema names may be used
+              monitoring: { intervalSeconds: settings.test_interval_hours ?? 300 },
+            }),
+          },
+        },
+      },
+    })
+    expect(fits.migrations).toHaveLength(2)
+  })
+
+  test('a step by record for a kind without records, or by file for one with', () => {
+    migration(v1_1, v2_0, {
+      ...about,
+      // @ts-expect-error config has no records
+      files: { index: m2_0.files.index, config: { record: { migrate: { head: () => null, record: (r: unknown) => r } } } },
+    })
+    migration(v1_0, v1_1, {
+      ...about,
+      // @ts-expect-error daily has records
+      files: { daily: { file: { migrate: () => ({ header: { schemaVersion: '1.1.0' } }) } } },
+    })
+    expect(fits.newest.version).toBe('2.0.0')
+  })
+
+  test('an unknown kind', () => {
+    const typo = migration(v1_0, v1_1, {
+      ...about,
+      // @ts-expect-error no such kind
+      files: { daily: m1_1.files.daily, dialy: m1_1.files.daily },
+    })
+    expect(() => dataset({ name: 'x', chain: chain(v1_0).add(typo) })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('a step for a kind that does not change', () => {
+    const step = { file: { migrate: (doc: { settings: { test_interval_minutes: number } }) => doc } }
+    // @ts-expect-error config is the same in both versions
+    const idle = migration(v1_0, v1_1, { ...about, files: { daily: m1_1.files.daily, config: step } })
+    expect(() => dataset({ name: 'x', chain: chain(v1_0).add(idle) })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('deriving from an unknown kind, or reading one through ctx', () => {
+    // @ts-expect-error there is no such kind to derive from
+    migration(v1_1, v2_0, { ...about, files: { config: m2_0.files.config, index: { derive: { from: 'days', each: () => [] } } } })
+    migration(v1_0, v1_1, {
+      ...about,
+      // @ts-expect-error there is no such kind to read
+      files: { daily: { record: { migrate: { head: (_d, _s, ctx) => ctx.read('index'), record: (r) => ({ ...r, ts: 1 }) } } } },
+    })
+    expect(fits.schemas).toHaveLength(3)
+  })
+})
+
+describe('compiles:', () => {
+  test('steps in order, and a chain that goes on', () => {
+    expect(dataset({ name: 'x', chain: fits }).chain.schemas.map((s) => s.version)).toEqual(['1.0.0', '1.1.0', '2.0.0'])
+  })
+})
+
+test('a version that is none is found when the dataset is declared', () => {
+  expect(() => dataset({ name: 'x', chain: chain(schema('one', { config: config0 })) })).toThrow(/semantic version/)
+})

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest'
+import { memorySource } from '../../src/core/memory.ts'
+import { Transformer } from '../../src/core/transform.ts'
+import type { StrataError } from '../../src/index.ts'
+import { fileAt, migrateFiles } from '../../src/index.ts'
+import type { Day, Plan } from './toy.ts'
+import { DATA, filesOf, HEADER, json, text, toy } from './toy.ts'
+
+const run = (plan: Plan, content: Record<string, unknown> = DATA, to = '2.0.0') => migrateFiles(toy(plan), filesOf(content), '1.0.0', to)
+
+const failureOf = (plan: Plan, content?: Record<string, unknown>, to?: string): StrataError => {
+  try {
+    run(plan, content, to)
+  } catch (error) {
+    return error as StrataError
+  }
+  throw new Error('it did not fail')
+}
+
+// What a function must not return, past the compiler.
+const value = (wrong: unknown): Day => ({ n: 1, x: wrong }) as unknown as Day
+
+describe('conservation', () => {
+  test('a count that shrinks is DATA_LOST, with both numbers', () => {
+    const error = failureOf({ settings: () => ({ items: ['a'] }) })
+    expect(error).toMatchObject({ code: 'DATA_LOST', data: { file: 'settings.json', step: '2.0.0', what: 'items', before: 2, after: 1 } })
+    expect(error.hint).toContain('loses')
+  })
+
+  test('unless the step says so: then it is a warning with the reason', () => {
+    const { issues } = run({ settings: () => ({ items: ['a'] }), loses: { settings: { items: 'duplicates are merged' } } })
+    expect(issues).toMatchObject([{ code: 'COUNT_DECREASED', severity: 'warning', message: 'items: duplicates are merged', count: 1 }])
+  })
+
+  test('a count may grow', () => {
+    expect(() => run({ settings: ({ items }) => ({ items: [...items, 'c'] }) })).not.toThrow()
+  })
+})
+
+describe('a function that throws', () => {
+  const boom = () => {
+    throw new Error('boom')
+  }
+
+  test('is MIGRATION_FAILED and names file, record and step', () => {
+    const error = failureOf({ record: (r) => (r.n === 2 ? boom() : r) })
+    expect(error).toMatchObject({ code: 'MIGRATION_FAILED', data: { file: 'days/1.json', record: 1, step: '2.0.0' } })
+    expect(error.message).toBe('days/1.json, record 1: step 2.0.0: boom')
+    expect(error.cause).toMatchObject({ message: 'boom' })
+  })
+
+  test('on a whole file names no record', () => {
+    expect(failureOf({ settings: boom })).toMatchObject({ data: { file: 'settings.json', record: null } })
+  })
+
+  test('reading a file that is not there is a failure of the step too', () => {
+    const error = failureOf({ record: (r, ctx) => (ctx.read('settings'), r) }, { 'days/1.json': [{ n: 1 }] })
+    expect(error).toMatchObject({ code: 'MIGRATION_FAILED', data: { file: 'days/1.json', record: 0 } })
+  })
+})
+
+describe('a result that cannot be stored', () => {
+  test.each([
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+    ['undefined', undefined],
+    ['a BigInt', 1n],
+    ['a Date', new Date(0)],
+    ['a function', () => 1],
+  ])('%s is INVALID_RESULT and names file and step', (_, wrong) => {
+    expect(failureOf({ record: () => value(wrong) })).toMatchObject({
+      code: 'INVALID_RESULT',
+      data: { file: 'days/1.json', step: '2.0.0' },
+    })
+  })
+
+  test('a result of another shape names the record and the member', () => {
+    const error = failureOf({ record: (r) => (r.n === 2 ? ({ n: 'two' } as unknown as Day) : r) })
+    expect(error).toMatchObject({ code: 'INVALID_RESULT', data: { file: 'days/1.json', record: 1, step: '2.0.0' } })
+    expect(error.message).toContain('n:')
+    expect(error.message).not.toContain('two')
+  })
+
+  test('what validate finds names the record', () => {
+    const error = failureOf({ validate: ({ n }) => (n === 2 ? 'n is two' : undefined) })
+    expect(error).toMatchObject({ code: 'INVALID_RESULT', data: { file: 'days/1.json', record: 1 } })
+    expect(error.message).toContain('n is two')
+  })
+
+  test('a derived file outside its own pattern', () => {
+    expect(failureOf({ derived: () => 'elsewhere.json' }, DATA, '3.0.0')).toMatchObject({ code: 'INVALID_RESULT' })
+  })
+})
+
+describe('a file that cannot be read', () => {
+  test('of a kind that quarantines keeps its bytes, and the issue has line and column', () => {
+    const broken = '[\n  {"n": 1},\n  {"n": oops}\n]'
+    const { steps, issues } = run({}, { ...DATA, 'days/2.json': broken }, '3.0.0')
+    expect(text(steps[1]?.get('days/2.json'))).toBe(broken)
+    expect(issues).toMatchObject([{ code: 'QUARANTINED', file: 'days/2.json', line: 3, column: 9 }])
+    expect(steps[1]?.has('sums/2.json')).toBe(false)
+    expect(json(steps[1]?.get('sums/1.json'))).toEqual({ sum: 3 })
+  })
+
+  test('because of a record names the record', () => {
+    expect(run({}, { 'days/1.json': [{ n: 1 }, { n: 'x' }] }).issues).toMatchObject([{ code: 'QUARANTINED', record: 1 }])
+  })
+
+  test('of a kind that does not stops the job', () => {
+    expect(failureOf({}, { ...DATA, 'settings.json': '{"items":' })).toMatchObject({
+      code: 'JSON_SYNTAX',
+      data: { file: 'settings.json', line: 1 },
+    })
+  })
+})
+
+describe('a dataset', () => {
+  test('keeps what is of no kind, and skips what is ignored', () => {
+    const { steps } = run({}, { ...DATA, 'notes.txt': 'hello', 'logs/app.log': 'x' })
+    expect(text(steps[0]?.get('notes.txt'))).toBe('hello')
+    expect(steps[0]?.has('logs/app.log')).toBe(false)
+  })
+
+  test('keeps derived files in the steps after', () => {
+    const { steps } = run({}, DATA, '4.0.0')
+    expect(steps.map((files) => files.has('sums/1.json'))).toEqual([false, true, true])
+    expect(steps[2]?.get('sums/1.json')).toEqual(steps[1]?.get('sums/1.json'))
+  })
+
+  test('a step leaves the bytes of other kinds alone', () => {
+    const { steps } = run({}, DATA, '4.0.0')
+    expect(steps[2]?.get('days/1.json')).toBe(steps[0]?.get('days/1.json'))
+  })
+
+  test('does not take a file twice that is at a later version already', () => {
+    const already = { header: { schemaVersion: '2.0.0' }, list: [{ n: 1 }] }
+    const { steps } = run({ record: ({ n }) => ({ n: n + 1 }) }, { ...DATA, 'days/1.json': already, 'days/2.json': [{ n: 1 }] })
+    expect(json(steps[0]?.get('days/1.json'))).toEqual(already)
+    expect(json(steps[0]?.get('days/2.json'))).toMatchObject({ list: [{ n: 2 }] })
+  })
+
+  test('collapses alike warnings of a file into the first, with a count', () => {
+    const { issues } = run({ record: (r, ctx) => (ctx.warn('ODD', 'an odd record'), r) })
+    expect(issues).toMatchObject([{ code: 'ODD', count: 2, record: 0, file: 'days/1.json', step: '2.0.0', severity: 'warning' }])
+  })
+})
+
+describe('reading other files', () => {
+  const transformer = (plan: Plan, content: Record<string, unknown>) => {
+    const of = toy(plan)
+    return new Transformer(of, memorySource(of, filesOf(content), 0))
+  }
+
+  test('is recorded: the result depends on them', () => {
+    const reading: Plan = { record: (r, ctx) => (ctx.read('settings'), r) }
+    expect(transformer(reading, DATA).file('days/1.json', 0, 1).reads).toEqual(['settings.json'])
+    expect(transformer({}, DATA).file('days/1.json', 0, 1).reads).toEqual([])
+  })
+
+  test('gives the one document, frozen, for every record and file', () => {
+    const seen = new Set<unknown>()
+    const content = { ...DATA, 'days/2.json': [{ n: 3 }] }
+    const t = transformer({ record: (r, ctx) => (seen.add(ctx.find('settings')), r) }, content)
+    for (const path of ['days/1.json', 'days/2.json']) t.file(path, 0, 1)
+    expect([...seen]).toEqual([{ items: ['a', 'b'] }])
+    expect([...seen].every(Object.isFrozen)).toBe(true)
+  })
+
+  test('gives them as they are at the version of the step, even when they are newer', () => {
+    const newer = { header: HEADER, items: ['a'] }
+    let seen: unknown
+    transformer({ record: (r, ctx) => ((seen = ctx.find('settings')), r) }, { ...DATA, 'settings.json': newer }).file('days/1.json', 0, 1)
+    expect(seen).toEqual({ items: ['a'] })
+  })
+})
+
+describe('one file at another version', () => {
+  const files = (to: string) => run({}, DATA, to).steps.at(-1) ?? new Map<string, Uint8Array>()
+
+  test('by migrate', () => {
+    expect(json(fileAt(toy(), filesOf(DATA), 'days/1.json', '1.0.0', '2.0.0'))).toEqual({ header: HEADER, list: [{ n: 1 }, { n: 2 }] })
+  })
+
+  test('by rollback, over steps that leave its kind alone', () => {
+    expect(json(fileAt(toy(), files('4.0.0'), 'days/1.json', '4.0.0', '1.0.0'))).toEqual(DATA['days/1.json'])
+  })
+
+  test('keeps the order of members with names like numbers', () => {
+    const source = filesOf({ 'settings.json': '{"9":1,"items":[],"5":2}' })
+    const after = text(fileAt(toy({ settings: (doc) => doc }), source, 'settings.json', '1.0.0', '1.0.0'))
+    expect(after).toBe('{"9":1,"items":[],"5":2}')
+  })
+
+  test('without a rollback function is refused', () => {
+    expect(() => fileAt(toy(), files('4.0.0'), 'settings.json', '4.0.0', '1.0.0')).toThrow(/no rollback function/)
+  })
+})

@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+/** The examples of README.md and CONTRIBUTING.md, run as they stand; the command table, held against the program. */
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const CONTRIBUTING = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8')
+const scratch = mkdtempSync(join(tmpdir(), 'strata-documents-'))
+
+const put = (path: string, text: string): void => {
+  mkdirSync(dirname(join(scratch, path)), { recursive: true })
+  writeFileSync(join(scratch, path), text)
+}
+
+/** Runs Node in the scratch directory; fails loudly. */
+const node = (...args: string[]): string => {
+  const run = spawnSync(process.execPath, args, { cwd: scratch, encoding: 'utf8' })
+  if (run.status !== 0) throw new Error(`node ${args.join(' ')}: exit ${run.status}\n${run.stdout}${run.stderr}`)
+  return run.stdout
+}
+
+const codeBlock = (document: string): string => /```js\n([\s\S]*?)```/.exec(document)?.[1] ?? ''
+
+beforeAll(() => {
+  // An application that has installed Strata: packages are found by their names.
+  mkdirSync(join(scratch, 'node_modules'))
+  symlinkSync(ROOT, join(scratch, 'node_modules/strata-store'), 'junction')
+  symlinkSync(join(ROOT, 'node_modules/zod'), join(scratch, 'node_modules/zod'), 'junction')
+})
+afterAll(() => {
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+test('the library in ten lines runs, and does what its comments say', () => {
+  const code = codeBlock(README)
+  expect(code.trim().split('\n').length).toBeLessThanOrEqual(11)
+  put('NetMonitor/config.json', JSON.stringify({ regions: {}, settings: { test_interval_minutes: 5 } }))
+  put('NetMonitor/data/2025-12-08.json', '[]')
+  put('library.mjs', code)
+  const [started = '', valid] = node('library.mjs').trim().split('\n')
+  expect(started.startsWith('true ')).toBe(true)
+  expect(existsSync(join(started.slice(5), 'config.json'))).toBe(true)
+  expect(valid).toBe('true')
+})
+
+describe('the migrations of another application', () => {
+  const cli = (...args: string[]): string => node(join(ROOT, 'dist/cli.js'), '-q', '--store', 'notes', '--migrations', 'notes.mjs', ...args)
+  const original = '[\n  {"text": "write", "minutes": 2},\n  {"text": "rest", "minutes": 1.5, "mood": 1.0}\n]'
+
+  beforeAll(() => {
+    put('notes.mjs', codeBlock(CONTRIBUTING))
+    put('data/settings.json', '{"font":"serif"}')
+    put('data/notes/today.json', original)
+    cli('init', '--from', 'data')
+    cli('migrate')
+  })
+
+  test('go forward: records, a derived file, and a file that stays as it is', () => {
+    const expected = [
+      { text: 'write', seconds: 120 },
+      { text: 'rest', mood: 1, seconds: 90 },
+    ]
+    const text = cli('show', '@:notes/today.json')
+    expect(JSON.parse(text)).toEqual({ schemaVersion: '2.0.0', notes: expected })
+    expect(text).toContain('"mood": 1.0')
+    expect(JSON.parse(cli('show', '@:totals/today.json'))).toEqual({ seconds: 210 })
+    expect(cli('show', '@:settings.json')).toBe('{"font":"serif"}')
+  })
+
+  test('and back to the original bytes', () => {
+    cli('rollback')
+    expect(readFileSync(join(cli('path').trim(), 'notes/today.json'), 'utf8')).toBe(original)
+  })
+})
+
+describe('README.md', () => {
+  const help = (...args: string[]): string => node(join(ROOT, 'dist/cli.js'), ...args, '--help')
+  const rows = [...README.matchAll(/^\| `([a-z]+)([^`]*)` \|(.*)\|(.*)\|$/gm)]
+
+  test('lists every command, with every option', () => {
+    const commands = [...help().matchAll(/^ {2}([a-z]+)( .*)? {2}/gm)].map(([, name]) => name)
+    expect(rows.map(([, name]) => name)).toEqual(commands)
+    const global = new Set([...help().matchAll(/--([a-z-]+)/g)].map(([, option]) => option))
+    for (const [, name = '', , , options = ''] of rows) {
+      const known = [...help(name).matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map(([, option]) => option)
+      const told = [...options.matchAll(/--([a-z-]+)/g)].map(([, option]) => option)
+      expect(told, name).toEqual(known.filter((option) => !global.has(option)))
+    }
+    for (const option of global) expect(README).toContain(`--${option ?? ''}`)
+  })
+
+  test('and the other documents link only to what is there', () => {
+    for (const name of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'store/README.md']) {
+      const text = readFileSync(join(ROOT, name), 'utf8')
+      for (const [, target = ''] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g))
+        if (!target.startsWith('https:')) expect(existsSync(join(ROOT, dirname(name), target)), `${name}: ${target}`).toBe(true)
+    }
+  })
+})
+
+test('CONTRIBUTING.md names files that are there', () => {
+  const page = CONTRIBUTING.slice(0, CONTRIBUTING.indexOf('## Checks'))
+  for (const [, path = ''] of page.matchAll(/`((?:core|storage|engine|cli)\/[\w/-]+\.ts)`/g))
+    expect(existsSync(join(ROOT, 'src', path)), path).toBe(true)
+  expect(readdirSync(join(ROOT, 'migrations'))).toEqual(expect.arrayContaining(['schemas.ts', 'header.ts', 'initial.ts', 'index.ts']))
+})
