@@ -7,6 +7,7 @@ export default defineConfig({
   define: { STRATA_VERSION: JSON.stringify(version), STRATA_BUILD: JSON.stringify('test') },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/build.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A value from the environment must not change what is tested.

@@ -2,7 +2,7 @@ import { StrataError } from './errors.ts'
 import type { ActivationReason, EventData, HoldCause, NewEvent } from './events.ts'
 import type { Oid } from './git-objects.ts'
 import type { Snapshot, State } from './state.ts'
-import { activeSnapshot, lineage } from './state.ts'
+import { activeSnapshot, beforeJob, lineage } from './state.ts'
 
 /**
  * Proof that every byte of a snapshot's directory was compared with its manifest. Only `verified` makes one, from what
@@ -137,14 +137,13 @@ export const rollbackTarget = (state: State, name?: string): Snapshot => {
   if (active === undefined) throw nothing('no snapshot is active yet')
   const line = lineage(state)
   if (name === undefined || name === '') {
-    const job = state.jobs.find((j) => j.id === active.job)
-    const before = job === undefined ? active.from : job.from
+    const before = beforeJob(state, active)
     if (before === null) throw nothing(`${active.id} was not made by a migration, so there is nothing before it`)
     return existing(state, before)
   }
-  const step = line.find((s) => s.job === name && s.from !== null) ?? line.find((s) => s.schemaVersion === name && s.from !== null)
-  const job = state.jobs.find((j) => j.id === name && line.some((s) => s.job === j.id))
-  const target = job?.from ?? step?.from
+  const made = line.find((s) => s.job === name)
+  const step = line.find((s) => s.schemaVersion === name && s.from !== null)
+  const target = made === undefined ? step?.from : beforeJob(state, made)
   if (target === undefined || target === null) {
     const known = line.filter((s) => s.from !== null).map((s) => s.schemaVersion)
     throw new StrataError('ABSENT', `${name} is no job or migrated version that led to the active snapshot`, {

@@ -1,15 +1,14 @@
 import { StrataError } from './errors.ts'
 import type { Snapshot, State } from './state.ts'
-import { activeSnapshot, lineage } from './state.ts'
+import { activeSnapshot, beforeJob, lineage } from './state.ts'
 
 const absent = (name: string): StrataError =>
   new StrataError('ABSENT', `there is no snapshot ${name}`, { data: { name }, hint: 'See which there are: strata history' })
 
 const before = (state: State): Snapshot | undefined => {
   const active = activeSnapshot(state)
-  const job = state.jobs.find((j) => j.id === active?.job)
-  const id = job?.from ?? active?.from
-  return id === null || id === undefined ? undefined : state.snapshots[id]
+  const id = active === undefined ? null : beforeJob(state, active)
+  return id === null ? undefined : state.snapshots[id]
 }
 
 /**

@@ -270,6 +270,15 @@ export const refsOf = (state: State): Map<string, Oid> => {
 
 export const activeSnapshot = (state: State): Snapshot | undefined => (state.active === null ? undefined : state.snapshots[state.active])
 
+/** What was active before the job that made `snapshot`, also when the job itself is no longer kept. */
+export const beforeJob = (state: State, snapshot: Snapshot): string | null => {
+  const job = state.jobs.find((j) => j.id === snapshot.job)
+  if (job !== undefined) return job.from
+  let at = snapshot
+  for (let next = at; at.job !== null && next.job === at.job; next = state.snapshots[at.from ?? ''] ?? { ...at, job: null }) at = next
+  return at.from
+}
+
 /** The active snapshot and those it was made from, newest first. */
 export const lineage = (state: State): Snapshot[] => {
   const found: Snapshot[] = []

@@ -77,19 +77,19 @@ export class App {
 
   /** Start-up in one call: see `Started`. */
   start(options: StartOptions = {}): Promise<Started> {
-    return start(this.#context, options, this.#jobOptions())
+    return this.#guard(() => start(this.#context, options, this.#jobOptions()))
   }
 
   /** Makes the store from a directory (only read), from the only place that holds data, or fresh. Throws EXISTS, AMBIGUOUS, NO_DATA. */
-  async init(options: { from?: string } = {}): Promise<MigrationStatus> {
-    if (options.from !== undefined) await initFrom(this.#context, this.#surveyOf(options.from))
-    else {
-      const found = surveyCandidates(this.#context, defaultLocations(this.#context))
+  init(options: { from?: string } = {}): Promise<MigrationStatus> {
+    return this.#guard(async () => {
+      const { from } = options
+      const found = from === undefined ? surveyCandidates(this.#context, defaultLocations(this.#context)) : [this.#surveyOf(from)]
       const [first] = found
       if (found.length > 1) throw ambiguous(found)
       await (first === undefined ? initFresh(this.#context) : initFrom(this.#context, first))
-    }
-    return this.checkMigrationsNeeded()
+      return this.checkMigrationsNeeded()
+    })
   }
 
   /** T022: what there is, and whether a newer schema version is waiting. Reads the journal's last segment only. */
@@ -162,7 +162,7 @@ export class App {
 
   /** T022: reads and compares every byte of the active directory and the repository; changes nothing. */
   validateDataIntegrity(): Promise<ValidationReport> {
-    return verifyStore(this.#context)
+    return this.#guard(() => verifyStore(this.#context))
   }
 
   /** Commits what the application has written into the active directory. */
@@ -193,7 +193,7 @@ export class App {
   }
 
   fileHistory(path: string): Promise<FileVersion[]> {
-    return fileHistory(this.#context, path)
+    return this.#guard(() => fileHistory(this.#context, path))
   }
 
   diff(a: string, b: string, path?: string): Promise<Diff> {
@@ -201,7 +201,7 @@ export class App {
   }
 
   show(snapshot: string): Promise<SnapshotView> {
-    return showSnapshot(this.#context, snapshot)
+    return this.#guard(() => showSnapshot(this.#context, snapshot))
   }
 
   readFile(snapshot: string, path: string): Promise<Uint8Array> {
@@ -228,28 +228,31 @@ export class App {
     return { directoryOf: paths.snapshot, spaceFree: fs.lstat(root) === undefined ? 0 : fs.statfs(root).freeBytes }
   }
 
-  // Reading is synchronous; a promise keeps errors where callers look for them.
+  /** Reading is synchronous; a promise keeps errors where callers look for them. */
   #answer<T>(read: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      try {
-        resolve(read())
-      } catch (error) {
-        reject(fromSystem(error))
-      }
-    })
+    return this.#guard(() => Promise.resolve(read()))
+  }
+
+  /** A system error that no layer below has named becomes a StrataError here. */
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw fromSystem(error)
+    }
   }
 
   async #write<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    readState(this.#context)
-    const session = await openSession(this.#context)
-    try {
-      recover(session)
-      return await work(session)
-    } catch (error) {
-      throw fromSystem(error)
-    } finally {
-      await session.close()
-    }
+    return this.#guard(async () => {
+      readState(this.#context)
+      const session = await openSession(this.#context)
+      try {
+        recover(session)
+        return await work(session)
+      } finally {
+        await session.close()
+      }
+    })
   }
 
   #jobOptions(progress: ProgressSink = this.#tracker): JobOptions {

@@ -143,10 +143,11 @@ export const sweepAnnounced = ({ context, state }: Session): string[] => {
 }
 
 const recordFailure = (session: Session, staging: Staging, jobId: string, error: unknown): void => {
+  // A journal that failed may yet hold the line: what stands for something is for the next start to tell.
+  if (hasCode(error, 'DURABILITY', 'CONFLICT')) return
   staging.sweep()
   sweepAnnounced(session)
-  // A journal that failed cannot take the failure either: the next start finds the job unfinished.
-  if (hasCode(error, 'DURABILITY', 'CONFLICT') || session.state.running !== jobId) return
+  if (session.state.running !== jobId) return
   const found = issueOf(error)
   session.commit({
     type: 'fail',

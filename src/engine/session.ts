@@ -89,9 +89,13 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    this.#journal.close()
-    this.repository.close()
-    await this.#lock.release()
+    try {
+      this.#journal.close()
+      this.repository.close()
+    } finally {
+      // Whatever else fails: a process that goes on must not keep others out.
+      await this.#lock.release()
+    }
   }
 
   #slice(transaction: Transaction): Slice {

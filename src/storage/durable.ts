@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import { StrataError, messageOf, systemCode } from '../core/errors.ts'
 import type { FsPort } from './fs.ts'
+import { MOST_AT_ONCE } from './fs.ts'
 
 /** The one module that decides in which order bytes reach the disk (design: hazards 1 to 8). */
 
@@ -16,7 +17,7 @@ export const writeAll = (fs: FsPort, fd: number, bytes: Uint8Array, position: nu
   let done = 0
   while (done < bytes.byteLength) {
     const at = position === null ? null : position + done
-    const written = fs.write(fd, bytes, done, bytes.byteLength - done, at)
+    const written = fs.write(fd, bytes, done, Math.min(bytes.byteLength - done, MOST_AT_ONCE), at)
     // A write of 0 bytes without an error would loop for ever: some file systems say "full" this way.
     if (written === 0) throw new StrataError('NO_SPACE', 'the disk took no more bytes', { hint: 'Free some space and try again.' })
     done += written
@@ -75,7 +76,12 @@ export const makeDirectory = (fs: FsPort, path: string, mode = 0o700): void => {
   if (fs.lstat(path) !== undefined) return
   const parent = dirname(path)
   if (parent !== path) makeDirectory(fs, parent, mode)
-  fs.mkdir(path, mode)
+  try {
+    fs.mkdir(path, mode)
+  } catch (error) {
+    // Another process was faster.
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
   fsyncDirectory(fs, parent)
 }
 
@@ -100,11 +106,40 @@ export const discard = (fs: FsPort, path: string): void => {
   }
 }
 
-/** Replaces `path` in one step: a reader sees the old bytes or the new ones, also after a power cut. */
-export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options: { mode?: number; temporary?: string } = {}): void => {
-  const temporary = options.temporary ?? `${path}.lock`
+const isTaken = (fs: FsPort, error: unknown, path: string): boolean => systemCode(error) === 'EEXIST' && fs.lstat(path) !== undefined
+
+const lockedByGit = (path: string): StrataError =>
+  new StrataError('LOCKED', `${path} is there: git is writing to the repository`, {
+    data: { file: path },
+    hint: 'Try again when it has finished. If no git command is running, remove that file.',
+  })
+
+/** A leftover of a process that was killed is taken over; the lock of stock git, in a file that it writes too, never. */
+const writeTemporary = (fs: FsPort, path: string, bytes: Uint8Array, options: { mode?: number; shared?: boolean }): void => {
+  const mode = options.mode ?? 0o600
   try {
-    writeNew(fs, temporary, bytes, options.mode ?? 0o600)
+    writeNew(fs, path, bytes, mode)
+  } catch (error) {
+    if (!isTaken(fs, error, path)) {
+      discard(fs, path)
+      throw error
+    }
+    if (options.shared === true) throw lockedByGit(path)
+    discard(fs, path)
+    writeTemporary(fs, path, bytes, { mode, shared: true })
+  }
+}
+
+type Replacement = { mode?: number; temporary?: string; shared?: boolean }
+
+/**
+ * Replaces `path` in one step: a reader sees the old bytes or the new ones, also after a power cut. `shared`: stock git writes
+ * this file too; LOCKED while it does.
+ */
+export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options: Replacement = {}): void => {
+  const temporary = options.temporary ?? `${path}.lock`
+  writeTemporary(fs, temporary, bytes, options)
+  try {
     rename(fs, temporary, path)
   } catch (error) {
     discard(fs, temporary)

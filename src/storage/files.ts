@@ -1,11 +1,11 @@
 import type { FsPort } from './fs.ts'
-import { READ_FLAGS } from './fs.ts'
+import { MOST_AT_ONCE, READ_FLAGS } from './fs.ts'
 
 /** Fills `buffer` from `position` on; returns how many bytes there were. */
 export const readFully = (fs: FsPort, fd: number, buffer: Uint8Array, position: number): number => {
   let done = 0
   while (done < buffer.byteLength) {
-    const got = fs.read(fd, buffer, done, buffer.byteLength - done, position + done)
+    const got = fs.read(fd, buffer, done, Math.min(buffer.byteLength - done, MOST_AT_ONCE), position + done)
     if (got === 0) break
     done += got
   }

@@ -81,3 +81,6 @@ const flag = (name: string): number => Object.entries(nodeFs.constants).find(([k
 
 /** Never follow a link, never block on a FIFO (hazard 42). */
 export const READ_FLAGS = flag('O_RDONLY') | flag('O_NOFOLLOW') | flag('O_NONBLOCK')
+
+/** Node refuses to read or write 2 GiB in one call. */
+export const MOST_AT_ONCE = 1024 ** 3

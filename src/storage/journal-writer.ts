@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { StrataError, systemCode } from '../core/errors.ts'
+import { StrataError, hasCode, systemCode } from '../core/errors.ts'
 import type { Actor, NewEvent, StrataEvent } from '../core/events.ts'
 import { encodeLine, genesis } from '../core/events.ts'
 import type { State } from '../core/state.ts'
@@ -92,6 +92,8 @@ export class JournalWriter {
     const epoch = this.#epoch ?? 0
     const body = { v: 1 as const, epoch, at: now(), actor, events: placed, prev }
     const { text, hash } = encodeLine(body)
+    // Whatever goes wrong from here on, this session no longer knows where the journal ends.
+    this.#failed = true
     this.#flush(`${text}\n`, segment)
     const fresh = segment !== this.#view?.segment
     this.#view = {
@@ -102,6 +104,7 @@ export class JournalWriter {
       epoch,
       torn: false,
     }
+    this.#failed = false
     return placed
   }
 
@@ -112,18 +115,16 @@ export class JournalWriter {
       const fd = this.#fd ?? -1
       writeAll(fs, fd, Buffer.from(text))
       fs.fdatasync(fd)
+      // The fence: a session that claimed a later epoch has not seen this line, so it must not be acknowledged.
+      if (Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? 0)) throw this.#conflict(this.#epoch ?? 0)
     } catch (error) {
-      this.#failed = true
+      if (hasCode(error, 'CONFLICT')) throw error
       if (systemCode(error) === 'EEXIST') throw this.#conflict(this.#epoch ?? 0)
       throw new StrataError('DURABILITY', `the journal could not be written: ${error instanceof Error ? error.message : String(error)}`, {
         data: { file: `journal/${segmentName(segment)}`, systemCode: systemCode(error) },
         hint: 'Free space or check the disk, then run the command again. The active snapshot is untouched.',
         cause: error,
       })
-    }
-    if (Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? 0)) {
-      this.#failed = true
-      throw this.#conflict(this.#epoch ?? 0)
     }
     this.#dropOldEpochs()
   }

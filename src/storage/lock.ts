@@ -28,7 +28,8 @@ const listen = (name: string, holder: Holder): Promise<Server | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
-      socket.end(JSON.stringify(holder))
+      // Whoever asked may never hang up: that must not keep `release` waiting.
+      socket.end(JSON.stringify(holder), () => socket.destroy())
     })
     server.once('error', (error) => {
       if (systemCode(error) === 'EADDRINUSE') resolve(undefined)
@@ -96,12 +97,13 @@ const close = (server: Server): Promise<void> =>
 /** Takes the writers' lock of the store at `root`, waiting up to `waitMs`. Throws LOCKED, naming the holder. */
 export const acquireLock = async (fs: FsPort, root: string, holder: Holder, waitMs = 0): Promise<Lock> => {
   const name = socketName(fs, root)
-  for (let waited = 0; ; waited += RETRY_MS) {
+  const end = performance.now() + waitMs
+  for (;;) {
     const server = await listen(name, holder)
     if (server !== undefined) return { release: () => close(server) }
     const other = await ask(name)
     if (other === 'gone') clearStale(fs, name)
-    else if (waited >= waitMs) throw locked(other)
+    else if (performance.now() >= end) throw locked(other)
     await sleep(RETRY_MS)
   }
 }

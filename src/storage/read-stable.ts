@@ -10,7 +10,7 @@ const PATIENCE_MS = 10_000
 const PAUSE_MS = 25
 const clock = new Int32Array(new SharedArrayBuffer(4))
 
-const fileStat = (stat: Stats): FileStat => ({
+export const fileStat = (stat: Stats): FileStat => ({
   size: stat.size,
   mtimeMs: stat.mtimeMs,
   ctimeMs: stat.ctimeMs,
@@ -56,13 +56,14 @@ const trustworthy = (path: string, read: Read, previous: Read | undefined): bool
   return previous?.stat.mtimeMs === read.stat.mtimeMs && previous.bytes.equals(read.bytes)
 }
 
-const openError = (error: unknown, path: string): StrataError | undefined => {
+const readError = (error: unknown, path: string): StrataError => {
+  if (error instanceof StrataError) return error
   const code = systemCode(error)
-  if (code === 'ENOENT') return undefined
-  if (code === 'ELOOP') return special(path)
+  // A socket cannot be opened.
+  if (code === 'ELOOP' || code === 'ENXIO') return special(path)
   return new StrataError('UNREADABLE', `${path} cannot be read: ${code}`, {
     data: { file: path, systemCode: code },
-    hint: 'Check its permissions.',
+    hint: code === 'EIO' ? 'Check the disk.' : 'Check its permissions.',
     cause: error,
   })
 }
@@ -78,14 +79,15 @@ export const readStable = (fs: FsPort, path: string, name: string): Read | undef
     try {
       fd = fs.open(path, READ_FLAGS)
     } catch (error) {
-      const failure = openError(error, name)
-      if (failure === undefined) return undefined
-      throw failure
+      if (systemCode(error) === 'ENOENT') return undefined
+      throw readError(error, name)
     }
     try {
       const read = attempt(fs, fd, name)
       if (read !== undefined && trustworthy(name, read, previous)) return read
       previous = read
+    } catch (error) {
+      throw readError(error, name)
     } finally {
       fs.close(fd)
     }

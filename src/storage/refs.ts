@@ -34,7 +34,7 @@ const looseUnder = (fs: FsPort, dir: string, prefix: string, found: Map<string, 
     const path = join(dir, name)
     const stat = fs.lstat(path)
     if (stat?.isDirectory() === true) looseUnder(fs, path, `${prefix}/${name}`, found)
-    else {
+    else if (!name.endsWith('.lock')) {
       const text = readText(fs, path)?.trim() ?? ''
       if (isOid(text)) found.set(`${prefix}/${name}`, text)
     }
@@ -58,12 +58,12 @@ export const encodePackedRefs = (refs: Refs): string =>
 
 /** Replaces all refs in one step. */
 export const writePackedRefs = (fs: FsPort, repository: string, refs: Refs): void => {
-  replaceFile(fs, join(repository, 'packed-refs'), Buffer.from(encodePackedRefs(refs)))
+  replaceFile(fs, join(repository, 'packed-refs'), Buffer.from(encodePackedRefs(refs)), { shared: true })
 }
 
 export const readHead = (fs: FsPort, repository: string): string | undefined =>
   /^ref: (refs\/\S+)\s*$/.exec(readText(fs, join(repository, 'HEAD')) ?? '')?.[1]
 
 export const writeHead = (fs: FsPort, repository: string, ref: string): void => {
-  replaceFile(fs, join(repository, 'HEAD'), Buffer.from(`ref: ${ref}\n`))
+  replaceFile(fs, join(repository, 'HEAD'), Buffer.from(`ref: ${ref}\n`), { shared: true })
 }

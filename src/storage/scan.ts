@@ -6,7 +6,7 @@ import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
 import { compareBytes } from '../core/names.ts'
 import { readText } from './files.ts'
 import { replaceFile } from './durable.ts'
-import type { FsPort } from './fs.ts'
+import type { FsPort, Stats } from './fs.ts'
 
 /** What a file's stat said; times in milliseconds as the kernel gave them (about a quarter microsecond of precision). */
 export type FileStat = {
@@ -62,6 +62,14 @@ export const scanDirectory = (fs: FsPort, root: string, ignored: (path: string) 
       return []
     }
   }
+  const statOf = (at: string, path: string): Stats | undefined => {
+    try {
+      return fs.lstat(at)
+    } catch (error) {
+      refused.push({ path, why: systemCode(error), code: 'UNREADABLE' })
+      return undefined
+    }
+  }
   const walk = (dir: string, prefix: string): void => {
     for (const raw of list(dir, prefix)) {
       const name = nameOf(raw)
@@ -71,7 +79,7 @@ export const scanDirectory = (fs: FsPort, root: string, ignored: (path: string) 
       }
       const path = prefix + name
       if (ignored(path)) continue
-      const stat = fs.lstat(join(dir, name))
+      const stat = statOf(join(dir, name), path)
       if (stat === undefined) continue
       if (stat.isDirectory()) {
         if (ignored(`${path}/`)) continue
@@ -135,12 +143,14 @@ const indexBody = (index: Index): string => {
   return [...rows, ...index.directories.map((d) => `d ${d.mode} ${JSON.stringify(d.path)}`)].join('\n')
 }
 
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+/** Over everything that is believed, the commit and the time included. */
+const digest = (commit: string, readMs: number | string, body: string): string =>
+  createHash('sha256').update(`${commit} ${readMs}\n${body}`).digest('hex')
 
 /** The index is a cache: written whole, checked by its own hash, and thrown away when in doubt. */
 export const writeIndex = (fs: FsPort, path: string, index: Index): void => {
   const body = indexBody(index)
-  replaceFile(fs, path, Buffer.from(`strata-index 1 ${index.commit} ${index.readMs} ${digest(body)}\n${body}`))
+  replaceFile(fs, path, Buffer.from(`strata-index 1 ${index.commit} ${index.readMs} ${digest(index.commit, index.readMs, body)}\n${body}`))
 }
 
 const indexRow = (row: string, entries: Map<string, IndexEntry>, directories: DirectoryEntry[]): void => {
@@ -163,7 +173,7 @@ export const readIndex = (fs: FsPort, path: string, commit: Oid): Index | undefi
   if (text === undefined || end < 0) return undefined
   const [magic, version, of, readMs, sum] = text.slice(0, end).split(' ')
   const body = text.slice(end + 1)
-  if (magic !== 'strata-index' || version !== '1' || of !== commit || sum !== digest(body)) return undefined
+  if (magic !== 'strata-index' || version !== '1' || of !== commit || sum !== digest(of, readMs ?? '', body)) return undefined
   const entries = new Map<string, IndexEntry>()
   const directories: DirectoryEntry[] = []
   if (body !== '') for (const row of body.split('\n')) indexRow(row, entries, directories)

@@ -1,15 +1,13 @@
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import * as nodeFs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { recover } from '../../src/engine/recover.ts'
-import { openSession } from '../../src/engine/session.ts'
 import type { FsPort } from '../../src/storage/fs.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
+import type { Sides } from './judge.ts'
+import { activeOf, afterRecovery, atOnce } from './judge.ts'
 import type { Scenario } from './scenarios.ts'
-import { SCENARIOS, contextAt, makeOriginal } from './scenarios.ts'
+import { SCENARIOS, makeOriginal } from './scenarios.ts'
 import type { State } from './simulator.ts'
 import { Recorder, materialise, statesOf } from './simulator.ts'
 
@@ -27,37 +25,7 @@ const randomFrom = (seed: number) => (): number => {
   return seed / 4294967296
 }
 
-type Content = ReadonlyMap<string, string>
-
-const contentOf = (dir: string): Content => {
-  const found = new Map<string, string>()
-  const walk = (at: string): void => {
-    for (const entry of nodeFs.readdirSync(at, { withFileTypes: true })) {
-      const path = join(at, entry.name)
-      if (entry.isDirectory()) walk(path)
-      else found.set(relative(dir, path), createHash('sha256').update(nodeFs.readFileSync(path)).digest('hex'))
-    }
-  }
-  walk(dir)
-  return new Map([...found].sort())
-}
-
-const same = (a: Content, b: Content): boolean => JSON.stringify([...a]) === JSON.stringify([...b])
-
-/** What an application would find: CURRENT and the directory it names. Shares no code with the store. */
-const activeOf = (store: string): { snapshot: string; content: Content } | null => {
-  const path = join(store, 'CURRENT')
-  if (!nodeFs.existsSync(path)) return null
-  const { snapshot, directory } = JSON.parse(nodeFs.readFileSync(path, 'utf8')) as { snapshot: string; directory: string }
-  return { snapshot, content: contentOf(join(store, directory)) }
-}
-
-type Recording = {
-  readonly recorder: Recorder
-  readonly before: ReturnType<typeof activeOf>
-  readonly after: ReturnType<typeof activeOf>
-  readonly store: string
-}
+type Recording = Sides & { readonly recorder: Recorder }
 
 const record = async (scenario: Scenario, plant: (fs: FsPort, recorder: Recorder) => FsPort = (fs) => fs): Promise<Recording> => {
   const dir = nodeFs.mkdtempSync(join(scratch, `${scenario.name}-`))
@@ -69,64 +37,14 @@ const record = async (scenario: Scenario, plant: (fs: FsPort, recorder: Recorder
   const recorder = new Recorder(nodeFsPort, place.store)
   await scenario.run(place, plant(recorder.fs, recorder))
   recorder.ack(scenario.name)
-  return { recorder, before, after: activeOf(place.store), store: place.store }
+  return { recorder, before, after: activeOf(place.store) }
 }
 
-const fsck = (store: string): string => {
-  try {
-    execFileSync('git', ['-C', join(store, 'repo.git'), 'fsck', '--strict', '--no-dangling'], { stdio: ['ignore', 'pipe', 'pipe'] })
-    return ''
-  } catch (error) {
-    return String((error as { stderr: Buffer }).stderr)
-  }
-}
-
-/** An application in another language opens CURRENT before anything recovers: what it finds is whole, too. */
-const atOnce = ({ before, after }: Recording, target: string): string[] => {
-  try {
-    const now = activeOf(target)
-    const known = now === null ? before === null : [before, after].some((side) => side !== null && same(now.content, side.content))
-    return known ? [] : ['CURRENT names a directory that is neither the old nor the new one']
-  } catch (error) {
-    return [`CURRENT cannot be used: ${String(error)}`]
-  }
-}
-
-/** Opens the store as the next start would, and says what is wrong with what it finds; an empty list is right. */
 const judge = async (recording: Recording, state: State, target: string): Promise<string[]> => {
-  const { recorder, before, after } = recording
+  const { recorder } = recording
   materialise(recorder, state, target)
-  const wrong: string[] = atOnce(recording, target)
-  const reopen = async (): Promise<string[]> => {
-    const session = await openSession(contextAt(target))
-    try {
-      return recover(session)
-    } finally {
-      await session.close()
-    }
-  }
-  try {
-    await reopen()
-    const again = await reopen()
-    if (again.length > 0) wrong.push(`a second recovery did: ${again.join('; ')}`)
-  } catch (error) {
-    return [`recovery failed: ${String(error)}`]
-  }
-  const now = activeOf(target)
-  const isOld = before === null ? now === null : now !== null && same(now.content, before.content)
-  const isNew = now !== null && after !== null && same(now.content, after.content)
-  const acknowledged = recorder.effects.findIndex((e) => e.kind === 'ack') < state.at
-  if (!isOld && !isNew) wrong.push('the active snapshot is neither the old nor the new one')
-  if (acknowledged && !(isNew && now.snapshot === after.snapshot)) wrong.push('acknowledged work is gone')
-  if (before !== null) {
-    const kept = join(target, 'snapshots', before.snapshot)
-    if (!nodeFs.existsSync(kept) || !same(contentOf(kept), before.content)) wrong.push('the snapshot before it is no longer what it was')
-  }
-  if (now !== null) {
-    const problems = fsck(target)
-    if (problems !== '') wrong.push(`git fsck: ${problems}`)
-  }
-  return wrong
+  const acknowledged = recorder.effects.findIndex((e) => e.kind === 'ack') < state.at ? 'this snapshot' : 'nothing'
+  return [...atOnce(recording, target), ...(await afterRecovery(recording, target, acknowledged))]
 }
 
 /** Judges up to `most` states, spread evenly; returns what was wrong with the first few. */

@@ -273,7 +273,7 @@ export const commitOf = (objects: ReadonlyMap<string, GitObject>, oid: string): 
   }
 }
 
-export const treeOf = (objects: ReadonlyMap<string, GitObject>, oid: string): TreeRow[] => {
+const treeOf = (objects: ReadonlyMap<string, GitObject>, oid: string): TreeRow[] => {
   const bytes = objects.get(oid)?.bytes ?? refuse(`no tree ${oid}`)
   const rows: TreeRow[] = []
   for (let at = 0; at < bytes.length; ) {

@@ -3,6 +3,7 @@ import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSyn
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Command } from '../../src/core/decide.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { Line, NewEvent } from '../../src/core/events.ts'
 import { encodeLine, genesis, lastSeq } from '../../src/core/events.ts'
@@ -388,7 +389,7 @@ describe('replay', () => {
   const commands = fc.array(anyCommand, { maxLength: 25 })
 
   /** Tells the commands to a journal, leaving out what decide refuses; the state after each line. */
-  const play = (dir: string, told: readonly Parameters<typeof decide>[1][], reopen: boolean): Map<number, State> => {
+  const play = (dir: string, told: readonly Command[], reopen: boolean): Map<number, State> => {
     const seen = new Map<number, State>()
     let w = writer(dir)
     for (const command of told) {
@@ -434,7 +435,7 @@ describe('replay', () => {
     fc.assert(
       fc.property(commands, fc.nat(20), (told, cut) => {
         const dir = journalDir()
-        const first = { type: 'create', data: { storeId: 'store-1', format: 1, dataset: 'Test', announced: [] } } as const
+        const first: Command = { type: 'create', data: { storeId: 'store-1', format: 1, dataset: 'Test', announced: [] } }
         play(dir, [first, ...told.slice(0, cut)], false)
         // A torn tail makes the next session open a segment with the state saved.
         appendFileSync(segment(dir, 1), '{"torn')
@@ -453,7 +454,6 @@ describe('the fence between two writers', () => {
     b.append([note('b')])
     expect(failure(() => a.append([note('a')])).code).toBe('CONFLICT')
     expect(failure(() => a.append([note('a')]))).toMatchObject({ code: expect.stringMatching(/CONFLICT|DURABILITY/) })
-    b.append([note('b2')])
     expect(text(dir)).not.toContain('"a"')
     expect(folded(dir)).toEqual(b.state)
   })
@@ -528,7 +528,7 @@ describe('the fence between two writers', () => {
     expect(text(dir)).toContain('late')
     expect(stateOf(dir)).toEqual(b.state)
     expect(folded(dir)).toEqual(b.state)
-    expect(textAfter(nodeFsPort, dir, 5).text).not.toContain('late')
+    expect(textAfter(nodeFsPort, dir, 2).text).not.toContain('late')
   })
 
   test('of two that create the store at once, one is acknowledged and its store is the one that is read', () => {

@@ -1,0 +1,138 @@
+import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+import { sampleFiles } from '../../migrations/index.ts'
+import { temporary } from '../contract/temporary.ts'
+import type { Content } from './tree.ts'
+import { json, put, putAll } from './tree.ts'
+
+/** The real command line on real files; stock git judges the repository after every command. */
+
+export const ROOT = join(import.meta.dirname, '../..')
+export const CLI = join(ROOT, 'dist/cli.js')
+const START = join(ROOT, 'dist/start.js')
+
+export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string }
+type How = { env?: Record<string, string>; cwd?: string; program?: string; input?: string; judge?: boolean }
+
+/** Last day of the sample. */
+export const END = '2025-12-14'
+export const sample = (days: number, seed = 1): Map<string, Uint8Array> => new Map(sampleFiles({ days, endDate: END, seed }))
+
+const fsck = (store: string): string => {
+  const { status, stdout, stderr } = spawnSync('git', ['-c', 'safe.directory=*', '-C', join(store, 'repo.git'), 'fsck', '--strict', '--full'], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH ?? '', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', LC_ALL: 'C' },
+  })
+  return status === 0 ? `${stdout}${stderr}`.trim() : `exit ${status}: ${stdout}${stderr}`
+}
+
+export type Sandbox = ReturnType<typeof sandboxAt>
+
+export const sandboxAt = (dir: string, migrations?: string) => {
+  const store = join(dir, 'store')
+  const data = join(dir, 'data')
+  const words = ['--store', store, ...(migrations === undefined ? [] : ['--migrations', migrations])]
+  // Nothing of the machine's own data or settings is seen by the command.
+  const base = { PATH: process.env.PATH ?? '', HOME: join(dir, 'home'), XDG_CONFIG_HOME: join(dir, 'home/.config') }
+
+  const judge = (): void => {
+    if (existsSync(join(store, 'repo.git/HEAD')) && existsSync(join(store, 'CURRENT'))) expect(fsck(store)).toBe('')
+  }
+
+  const run = (args: readonly string[], how: How = {}): Ran => {
+    const { status, stdout, stderr, signal } = spawnSync(process.execPath, [how.program ?? CLI, ...words, ...args], {
+      cwd: how.cwd ?? dir,
+      env: { ...base, ...how.env },
+      input: how.input ?? '',
+      maxBuffer: 1 << 28,
+      timeout: 60_000,
+      encoding: 'utf8',
+    })
+    if (how.judge !== false) judge()
+    return { code: status ?? -1, stdout: signal === null ? stdout : `${stdout}\nended by ${signal}`, stderr }
+  }
+
+  /** A command that must succeed; what it printed. */
+  const ok = (...args: string[]): string => {
+    const ran = run(args)
+    expect(`${ran.code} ${ran.code === 0 ? '' : ran.stderr}`).toBe('0 ')
+    return ran.stdout
+  }
+
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- parsed JSON, looked at by expectations
+  const doc = (...args: string[]): any => JSON.parse(run([...args, '--json']).stdout)
+
+  /** A command that must fail; the error as programs see it. */
+  const refused = (...args: string[]): { code: string; message: string; hint: string; data: Record<string, unknown> } => {
+    const ran = run([...args, '--json'])
+    expect(ran.code).toBe(1)
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- as above
+    return JSON.parse(ran.stdout).error
+  }
+
+  const current = (): { snapshot: string; directory: string; schemaVersion: string; readableBy: string[]; hold: object | null } =>
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- as above
+    json(store, 'CURRENT')
+
+  return {
+    dir,
+    store,
+    data,
+    run,
+    ok,
+    doc,
+    refused,
+    judge,
+    current,
+    snapshot: (): string => current().snapshot,
+    active: (): string => join(store, current().directory),
+    directoryOf: (snapshot: string): string => join(store, 'snapshots', snapshot),
+    /** Written by the application, or an old build of it. */
+    edit: (path: string, value: unknown): void => put(join(store, current().directory), path, value),
+    start: (...args: string[]): Ran => run(args, { program: START }),
+    background: (...args: string[]): ChildProcess => {
+      const child = spawn(process.execPath, [CLI, ...words, ...args], { cwd: dir, env: base, stdio: ['ignore', 'pipe', 'pipe'] })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      return child
+    },
+    git: (...args: string[]): string => {
+      const { stdout, stderr, status } = spawnSync('git', ['-c', 'safe.directory=*', '-C', join(store, 'repo.git'), ...args], {
+        encoding: 'utf8',
+        maxBuffer: 1 << 28,
+        env: { PATH: process.env.PATH ?? '', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', LC_ALL: 'C' },
+      })
+      expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' })
+      return stdout
+    },
+    journal: (): string => readFileSync(join(store, 'journal/00000001.jsonl'), 'utf8'),
+  }
+}
+
+/** An empty place with `data` in it, and no store yet. */
+export const sandbox = (content: Content = sample(2), migrations?: string): Sandbox => {
+  const box = sandboxAt(temporary(), migrations)
+  putAll(box.data, content)
+  return box
+}
+
+/** The same, captured. */
+export const captured = (content?: Content, migrations?: string): Sandbox => {
+  const box = sandbox(content, migrations)
+  box.ok('init', '--from', box.data)
+  return box
+}
+
+/** The same, migrated to the newest version. */
+export const migrated = (content?: Content, migrations?: string): Sandbox => {
+  const box = captured(content, migrations)
+  box.ok('migrate')
+  return box
+}
+
+/** The members of `data` at the path: all lines of records etc. are in a day's `results`. */
+export const day = (root: string, date: string): { results: Record<string, unknown>[] } =>
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- parsed JSON
+  json(root, `data/${date}.json`)
