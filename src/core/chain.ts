@@ -192,9 +192,19 @@ const checkFiles = (m: AnyMigration): void => {
         `Give ${name} a new kind in the schema, or remove files.${name}.`,
       )
   }
-  for (const name of Object.keys(m.files))
+  for (const [name, step] of Object.entries(m.files)) {
     if (!(name in m.from.kinds) && !(name in m.to.kinds))
       throw bad(`${m.to.version} has a step for ${name}, which is no kind of either schema`, 'Check the name.')
+    if (step.derive !== undefined && !(step.derive.from in m.to.kinds))
+      throw bad(`${m.to.version} derives ${name} from ${step.derive.from}, which is no kind of its schema`, 'Check the name.')
+  }
+}
+
+const checkVersions = (m: AnyMigration, known: readonly string[]): void => {
+  if (compare(m.to.version, m.from.version) <= 0)
+    throw bad(`${m.to.version} does not come after ${m.from.version}`, 'Give each step a higher version than the one before.')
+  if (m.readableFrom !== undefined && !known.includes(m.readableFrom))
+    throw bad(`${m.to.version} is readable from ${m.readableFrom}, which is no version up to it`, 'Name a version of the chain.')
 }
 
 /** Checks at run time what the types check in TypeScript. Throws BAD_CHAIN. */
@@ -211,6 +221,7 @@ export const checkChain = (c: AnyChain): void => {
       )
     if (versions.indexOf(m.to.version) !== i + 1)
       throw bad(`version ${m.to.version} is in the chain twice`, 'Give the second one its own version.')
+    checkVersions(m, versions.slice(0, i + 2))
     checkFiles(m)
   })
 }

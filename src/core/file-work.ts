@@ -4,7 +4,7 @@ import type { Parsed } from './document.ts'
 import { countsOf, parseDocument, renderDocument, shapeProblem } from './document.ts'
 import { StrataError, messageOf } from './errors.ts'
 import type { Issue } from './issues.ts'
-import { collapse, issue, issueOf } from './issues.ts'
+import { collapse, issue, issueOf, withoutPlace } from './issues.ts'
 import type { Kind, Kinds } from './schema.ts'
 import { kindOf } from './schema.ts'
 
@@ -151,8 +151,7 @@ export class FileWork {
           code: 'QUARANTINED',
           file: this.#place.file,
           step,
-          // Line and column are members of the issue.
-          message: `cannot be read and is kept as it is: ${messageOf(cause?.cause ?? error).replace(/ \(line \d+, column \d+\)$/, '')}`,
+          message: `cannot be read and is kept as it is: ${withoutPlace(messageOf(cause?.cause ?? error))}`,
           hint: 'Mend the file in the active directory, or restore it from a backup; then run migrate, which takes it through alone.',
         }),
       )

@@ -7,7 +7,8 @@ export type DataFileHeader = {
   migrations: { version: string; description: string }[]
 }
 
-const HEADER_VERSION = /"schemaVersion"\s*:\s*"([^"\\]{1,64})"/
+// Inside `header`, past one level of objects: a `schemaVersion` elsewhere is the user's own.
+const HEADER_VERSION = /"header"\s*:\s*\{(?:[^{}]|\{[^{}]*\})*?"schemaVersion"\s*:\s*"([^"\\]{1,64})"/
 
 /** The version that a file's header names, from its first bytes as text. */
 export const headerVersion = (head: string): string | null => (/^\uFEFF?\s*\{/.test(head) ? (HEADER_VERSION.exec(head)?.[1] ?? null) : null)

@@ -69,6 +69,9 @@ export const issueOf = (error: unknown, more: Partial<Issue> = {}): Issue => {
   })
 }
 
+/** A message without the place that the issue's own members tell. */
+export const withoutPlace = (message: string): string => message.replace(/ \(line \d+, column \d+\)$/, '')
+
 /** Files of a snapshot that are behind its schema. */
 export const legacyFiles = (findings: readonly Issue[]): string[] =>
   findings.flatMap((f) => (f.code === 'LEGACY_FILE' && f.file !== null ? [f.file] : []))

@@ -11,6 +11,7 @@ import type { Snapshot } from '../core/state.ts'
 import { activeSnapshot, lineage } from '../core/state.ts'
 import { Transformer } from '../core/transform.ts'
 import { readFile } from '../storage/files.ts'
+import type { EncodedBatch } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
 import { captureDirectory } from './capture.ts'
 import { survey } from './survey.ts'
@@ -141,8 +142,12 @@ const adoptSpec = (
         files: new Map(manifest.files.map((f) => [f.path, f])),
         scanned: scan(context, context.paths.snapshot(id)),
       }
-      await work.staging.transform(theirs, changed, work.pool, work.transaction, advance)
+      const held: EncodedBatch[] = []
+      await work.staging.transform(theirs, changed, work.pool, { addBatch: (batch) => held.push(batch) }, advance)
       for (const path of changed) resolve(work, sides, path)
+      // What a merge has replaced never becomes an object.
+      const wanted = work.staging.objects()
+      for (const { buffer, table } of held) work.transaction.addBatch({ buffer, table: table.filter((row) => wanted.has(row.oid)) })
       const produced = work.staging.produced()
       const ours = { root: context.paths.snapshot(before.snapshot.id), files: before.files, scanned: theirs.scanned }
       await work.staging.transform(

@@ -17,10 +17,11 @@ import type { CaptureResult, CaptureTask } from './task-types.ts'
 
 const bytesOf = (scanned: Scanned): number => [...scanned.files.values()].reduce((sum, f) => sum + f.size, 0)
 
-const captureTasks = (root: string, copyTo: string, scanned: Scanned): Iterable<CaptureTask> => {
+/** Data at the newest version is parsed as well: no migration will come and find what is damaged. */
+const captureTasks = (root: string, copyTo: string, base: number | null, scanned: Scanned): Iterable<CaptureTask> => {
   const files = Array.from(scanned.files, ([path, stat]) => ({ path, size: stat.size, known: null }))
   return (function* () {
-    for (const batch of batches(files)) yield { type: 'capture', root, copyTo, files: batch }
+    for (const batch of batches(files)) yield { type: 'capture', root, copyTo, base, files: batch }
   })()
 }
 
@@ -79,11 +80,11 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
     transaction.addBatch(result.pack)
     for (const f of result.files) {
       files.set(f.path, { path: f.path, size: f.size, sha256: f.sha256, mode: f.stat.mode, oid: f.oid })
-      findings.push(...fileFindings(dataset, base, f.path, f.version))
+      findings.push(...fileFindings(dataset, base, f.path, f.version, f.damage))
     }
   }
   try {
-    await pool.each(captureTasks(from.path, staging, from.scanned), take)
+    await pool.each(captureTasks(from.path, staging, base === dataset.chain.migrations.length ? base : null, from.scanned), take)
     const staged = scan(context, staging)
     await flushStaged(context, staging, staged)
     const readMs = context.now().getTime()

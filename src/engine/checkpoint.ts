@@ -9,7 +9,7 @@ import type { Looked } from './directory.ts'
 import { isQuiet, knownFiles, look, manifestOf, remember } from './directory.ts'
 import { Pool } from './pool.ts'
 import type { Session } from './session.ts'
-import type { CaptureResult, CaptureTask } from './task-types.ts'
+import type { CaptureResult, CaptureTask, Captured } from './task-types.ts'
 
 export type Checkpointed = {
   readonly snapshot: Snapshot
@@ -20,18 +20,19 @@ export type Checkpointed = {
 
 const sizeOf = (looked: Looked, path: string): number => looked.changes.scanned.files.get(path)?.size ?? 0
 
-const tasksFor = (root: string, looked: Looked, known: ReadonlyMap<string, FileEntry>): CaptureTask[] => {
+const tasksFor = (root: string, base: number | null, looked: Looked, known: ReadonlyMap<string, FileEntry>): CaptureTask[] => {
   const files = looked.changes.changed.map((path) => ({ path, size: sizeOf(looked, path), known: known.get(path)?.sha256 ?? null }))
-  return Array.from(batches(files), (batch) => ({ type: 'capture', root, copyTo: null, files: batch }))
+  return Array.from(batches(files), (batch) => ({ type: 'capture', root, copyTo: null, base, files: batch }))
 }
 
 /** Findings of files that did not change stay; those of changed files are judged again. */
-const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string, string | null>, gone: ReadonlySet<string>): Issue[] => {
+const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string, Captured>, gone: ReadonlySet<string>): Issue[] => {
   const { dataset } = session.context
   const base = versionIndex(dataset.chain, snapshot.schemaVersion)
-  const kept = snapshot.findings.filter((f) => f.file === null || (!changed.has(f.file) && !gone.has(f.file)))
-  if (base < 0) return [...kept]
-  return [...kept, ...Array.from(changed).flatMap(([path, version]) => fileFindings(dataset, base, path, version))]
+  const edited = [...changed.values()].filter((f) => !f.same)
+  const again = new Set([...edited.map((f) => f.path), ...gone])
+  const kept = snapshot.findings.filter((f) => f.file === null || !again.has(f.file))
+  return base < 0 ? kept : [...kept, ...edited.flatMap((f) => fileFindings(dataset, base, f.path, f.version, f.damage))]
 }
 
 /**
@@ -48,12 +49,13 @@ export const checkpoint = async (session: Session, id: string, reason: string): 
   const { scanned } = looked.changes
   if (isQuiet(looked)) return { snapshot, changed: [], files: known, manifest: manifestOf(known.values(), scanned.directories) }
 
-  const tasks = tasksFor(paths.snapshot(id), looked, known)
+  const base = versionIndex(dataset.chain, snapshot.schemaVersion)
+  const tasks = tasksFor(paths.snapshot(id), base < 0 ? null : base, looked, known)
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
   const pool = new Pool({ fs, dataset, module: context.module, bytes, workers: context.workers })
   const transaction = repository.begin()
   const files = new Map(known)
-  const changed = new Map<string, string | null>()
+  const changed = new Map<string, Captured>()
   const gone = new Set(looked.index === undefined ? [...known.keys()].filter((path) => !scanned.files.has(path)) : looked.changes.removed)
   const take = (result: CaptureResult): void => {
     transaction.addBatch(result.pack)
@@ -67,7 +69,7 @@ export const checkpoint = async (session: Session, id: string, reason: string): 
         mode: f.stat.mode,
         oid: f.same && before !== undefined ? before.oid : f.oid,
       })
-      if (!f.same || before?.mode !== f.stat.mode) changed.set(f.path, f.version)
+      if (!f.same || before?.mode !== f.stat.mode) changed.set(f.path, f)
     }
   }
   try {

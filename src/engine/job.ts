@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { StrataError, fromSystem, hasCode, messageOf } from '../core/errors.ts'
+import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { removeTree } from '../storage/durable.ts'
@@ -31,16 +32,27 @@ const late = (files: readonly string[]): StrataError =>
     hint: 'Close the application, then migrate again.',
   })
 
+/** Alike warnings of many files are one line: what it is, how often, in how many files. */
+const logIssues = (context: Context, issues: readonly Issue[], step: string): void => {
+  const groups = new Map<string, Issue[]>()
+  for (const found of issues) {
+    const key = `${found.code} ${found.message}`
+    groups.set(key, [...(groups.get(key) ?? []), found])
+  }
+  for (const [text, group] of groups) {
+    const [first] = group
+    const times = group.reduce((n, i) => n + i.count, 0)
+    const often = group.length > 1 ? ` (${times} times in ${group.length} files)` : times > 1 ? ` (${times} times)` : ''
+    const file = group.length === 1 ? (first?.file ?? '') : ''
+    context.log(first?.severity ?? 'warning', `${text.replace(' ', ': ')}${often}`, { step, file })
+  }
+}
+
 const logSteps = (context: Context, staged: readonly StagedStep[], targets: readonly StageTarget[]): void => {
   staged.forEach((step, i) => {
     const version = context.dataset.chain.schemas[targets[i]?.position ?? 0]?.version ?? ''
     context.log('info', `${step.changed} files changed, ${step.created} created, ${step.removed} removed`, { step: version })
-    for (const found of step.issues)
-      context.log(
-        found.severity === 'error' ? 'error' : 'warning',
-        `${found.code}: ${found.message}${found.count > 1 ? ` (${found.count} times)` : ''}`,
-        { step: version, file: found.file ?? '' },
-      )
+    logIssues(context, step.issues, version)
   })
 }
 

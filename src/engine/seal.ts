@@ -69,7 +69,7 @@ const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpoin
       f.file !== null &&
       files?.has(f.file) === true &&
       !again.has(f.file) &&
-      (f.code === 'UNKNOWN_FILE' || (mended && f.code === 'QUARANTINED')),
+      (f.code === 'UNKNOWN_FILE' || (mended && (f.code === 'QUARANTINED' || f.code === 'DAMAGED_FILE'))),
   )
   return [...kept, ...quarantined]
 }

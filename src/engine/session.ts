@@ -14,6 +14,7 @@ import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs 
 import type { Transaction } from '../storage/repository.ts'
 import { Repository, createRepository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
+import { refuseLostLine } from './lost-line.ts'
 import { readView } from './read.ts'
 
 /** The one writer of a store, from lock to release. Nothing is written before the first transaction or append. */
@@ -116,8 +117,15 @@ export const openSession = async (context: Context): Promise<Session> => {
   const { fs, root, paths, actor, now, id, waitMs } = context
   const lock = await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs)
   try {
-    const journal = new JournalWriter({ fs, dir: paths.journal, actor, now: () => now().toISOString(), id }, readView(context))
-    return new Session(context, lock, journal, new Repository(fs, paths.repository))
+    const view = readView(context)
+    const repository = new Repository(fs, paths.repository)
+    refuseLostLine(context, repository, view)
+    return new Session(
+      context,
+      lock,
+      new JournalWriter({ fs, dir: paths.journal, actor, now: () => now().toISOString(), id }, view),
+      repository,
+    )
   } catch (error) {
     await lock.release()
     throw error

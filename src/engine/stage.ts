@@ -4,7 +4,7 @@ import type { Issue } from '../core/issues.ts'
 import { collapse } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { removeTree } from '../storage/durable.ts'
-import type { Transaction } from '../storage/repository.ts'
+import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import { makeFolders } from './staged-directory.ts'
@@ -23,6 +23,9 @@ export type StagedStep = {
   readonly removed: number
   readonly issues: Issue[]
 }
+
+/** Where encoded blobs go: a transaction, or a place to hold them until it is clear which are wanted. */
+export type BlobSink = { readonly addBatch: (batch: EncodedBatch) => void }
 
 type Progress = (files: number, bytes: number, records: number, current: string | null) => void
 
@@ -50,13 +53,7 @@ export class Staging {
   }
 
   /** Transforms files of the source; returns those that have changed since they were captured. */
-  async transform(
-    source: StageSource,
-    paths: readonly string[],
-    pool: Pool,
-    transaction: Transaction,
-    progress: Progress,
-  ): Promise<string[]> {
+  async transform(source: StageSource, paths: readonly string[], pool: Pool, sink: BlobSink, progress: Progress): Promise<string[]> {
     const stale: string[] = []
     const wanted = paths.flatMap((path) => source.files.get(path) ?? [])
     const task = this.#task(source)
@@ -64,7 +61,7 @@ export class Staging {
       for (const files of batches(wanted)) yield { ...task, files }
     })()
     await pool.each(tasks, (result) => {
-      transaction.addBatch(result.pack)
+      sink.addBatch(result.pack)
       stale.push(...result.stale)
       for (const file of result.files) this.#results.set(file.path, file)
       const bytes = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
@@ -118,6 +115,11 @@ export class Staging {
 
   get quarantined(): string[] {
     return [...this.#results.values()].filter((r) => r.damaged).map((r) => r.path)
+  }
+
+  /** The objects that the files transformed so far are made of. */
+  objects(): Set<string> {
+    return new Set([...this.#results.values()].flatMap((r) => r.steps.flat().map((m) => m.oid)))
   }
 
   /** Every path that the files transformed so far stand for at any target. */

@@ -64,7 +64,15 @@ export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
 }
 
 /** Files that the schema of their snapshot does not describe: behind it (they go through the chain alone), or of no kind. */
-export const fileFindings = (dataset: Dataset, base: number, path: string, version: string | null): Issue[] => {
+export const fileFindings = (
+  dataset: Dataset,
+  base: number,
+  path: string,
+  version: string | null,
+  damage: Issue | null = null,
+): Issue[] => {
+  // It cannot go through the chain before it is mended.
+  if (damage !== null) return [damage]
   const kinds = dataset.chain.schemas[base]?.kinds ?? {}
   if (kindOf(kinds, path) === undefined)
     return [

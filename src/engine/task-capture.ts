@@ -1,10 +1,35 @@
 import { join } from 'node:path'
-import { fileVersion } from '../core/dataset.ts'
+import type { Dataset } from '../core/dataset.ts'
+import { effectiveIndex, fileVersion } from '../core/dataset.ts'
+import { parseDocument } from '../core/document.ts'
+import { messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
+import type { Issue } from '../core/issues.ts'
+import { issueOf, withoutPlace } from '../core/issues.ts'
 import { headOf } from '../core/memory.ts'
+import { kindOf } from '../core/schema.ts'
 import { readStable } from '../storage/read-stable.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
 import type { CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
+
+const damageOf = (dataset: Dataset, base: number, path: string, version: string | null, bytes: Uint8Array): Issue | null => {
+  const at = version === null ? base : Math.max(0, effectiveIndex(dataset.chain, path, version, base))
+  const kinds = dataset.chain.schemas[at]?.kinds ?? {}
+  const kind = kinds[kindOf(kinds, path) ?? '']
+  if (kind === undefined) return null
+  try {
+    parseDocument(kind, bytes, dataset.layout)
+    return null
+  } catch (error) {
+    return issueOf(error, {
+      severity: 'warning',
+      code: 'DAMAGED_FILE',
+      file: path,
+      message: `cannot be read: ${withoutPlace(messageOf(error))}`,
+      hint: 'Its bytes are kept. Mend it, or take an earlier version: strata history PATH, strata show SNAPSHOT:PATH',
+    })
+  }
+}
 
 /** Reads files whole and stable, hashes and deflates those that are not known yet, and copies them where a copy is wanted. */
 export const capture = ({ fs, dataset }: TaskEnv, task: CaptureTask): CaptureResult => {
@@ -22,7 +47,8 @@ export const capture = ({ fs, dataset }: TaskEnv, task: CaptureTask): CaptureRes
     const same = hash === known
     if (task.copyTo !== null) writeStaged(fs, join(task.copyTo, path), bytes, stat.mode)
     const version = dataset === null ? null : fileVersion(dataset, path, headOf(bytes))
-    done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, place: same ? null : blobs.add(bytes) })
+    const damage = dataset === null || task.base === null || same ? null : damageOf(dataset, task.base, path, version, bytes)
+    done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, damage, place: same ? null : blobs.add(bytes) })
   }
   const { pack, oid } = blobs.encode()
   const files = done.map(({ place, ...rest }) => ({ ...rest, oid: place === null ? ('' as Oid) : oid(place) }))

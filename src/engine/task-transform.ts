@@ -76,28 +76,20 @@ class Trail {
   }
 
   write(fs: FsPort, index: number, dir: string): void {
-    const now = this.#own === null ? this.#derived : [this.#own, ...this.#derived]
-    for (const file of now) {
-      writeStaged(fs, join(dir, file.path), file.bytes, file.mode)
-      const { bytes: _, ...entry } = file
+    const settle = (file: Pending): Pending => {
+      // Only what is written anywhere becomes an object: a step that is passed on the way leaves none.
+      const now = file.oid === null && file.place === null ? { ...file, place: this.#blobs.add(file.bytes) } : file
+      writeStaged(fs, join(dir, now.path), now.bytes, now.mode)
+      const { bytes: _, ...entry } = now
       this.written[index]?.push(entry)
+      return { ...now, same: true }
     }
-    const settled = (file: Pending): Pending => ({ ...file, same: true })
-    this.#own = this.#own === null ? null : settled(this.#own)
-    this.#derived = this.#derived.map(settled)
+    this.#own = this.#own === null ? null : settle(this.#own)
+    this.#derived = this.#derived.map(settle)
   }
 
   #make(path: string, bytes: Uint8Array): Pending {
-    return {
-      path,
-      size: bytes.byteLength,
-      sha256: sha256(bytes),
-      mode: this.#mode,
-      same: false,
-      oid: null,
-      place: this.#blobs.add(bytes),
-      bytes,
-    }
+    return { path, size: bytes.byteLength, sha256: sha256(bytes), mode: this.#mode, same: false, oid: null, place: null, bytes }
   }
 }
 

@@ -18,9 +18,17 @@ export type CaptureTask = {
   readonly type: 'capture'
   readonly root: string
   readonly copyTo: string | null
+  /** Chain position of the snapshot whose files are to be parsed as well, so that a damaged one is reported; null: they are not. */
+  readonly base: number | null
   readonly files: readonly CaptureFile[]
 }
-export type Captured = Content & { readonly stat: FileStat; readonly version: string | null; readonly same: boolean }
+export type Captured = Content & {
+  readonly stat: FileStat
+  readonly version: string | null
+  readonly same: boolean
+  /** Why the file cannot be read as what it should be. */
+  readonly damage: Issue | null
+}
 export type CaptureResult = {
   readonly type: 'capture'
   readonly files: readonly Captured[]

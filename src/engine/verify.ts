@@ -9,13 +9,15 @@ import type { Snapshot, State } from '../core/state.ts'
 import { activeSnapshot, pointerOf, refsOf } from '../core/state.ts'
 import { readText } from '../storage/files.ts'
 import { readLines } from '../storage/journal.ts'
-import { verifyPack } from '../storage/pack-read.ts'
+import type { PackVisitor } from '../storage/pack-read.ts'
+import { PackStore, verifyPack } from '../storage/pack-read.ts'
 import { readHead, readLooseRefs, readPackedRefs } from '../storage/refs.ts'
 import { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import { look } from './directory.ts'
 import { Pool } from './pool.ts'
-import { readState } from './read.ts'
+import { refuseLostLine } from './lost-line.ts'
+import { readState, readView } from './read.ts'
 import { checkDirectory } from './verify-directory.ts'
 
 /** T022's ValidationReport. `errorsFound` and `warningsFound` sum the counts of the issues. */
@@ -24,9 +26,10 @@ export type ValidationReport = { valid: boolean; filesChecked: number; errorsFou
 const KEEP = 'Keep the store as it is: undamaged copies may be below snapshots/ and in the repository (strata show SNAPSHOT:PATH).'
 const REWRITE = 'The next command that writes puts it right from the journal, for example: strata checkpoint'
 
-const checkJournal = ({ fs, paths }: Context): Issue[] => {
+const checkJournal = (context: Context, repository: Repository): Issue[] => {
   try {
-    for (const _ of readLines(fs, paths.journal)) continue
+    for (const _ of readLines(context.fs, context.paths.journal)) continue
+    refuseLostLine(context, repository, readView(context))
     return []
   } catch (error) {
     return [issueOf(error)]
@@ -56,19 +59,23 @@ const checkPacks = ({ fs, paths }: Context): { issues: Issue[]; blobs: Map<Oid, 
   const issues: Issue[] = []
   const blobs = new Map<Oid, string>()
   let checked = 0
+  // Shared, so that each index is read once and not once a pack.
+  const store = new PackStore(fs, paths.packs)
   for (const name of fs
     .readdir(paths.packs)
     .filter((n) => n.endsWith('.pack'))
     .sort()) {
-    verifyPack(fs, join(paths.packs, name), {
+    const visitor: PackVisitor = {
       onObject: ({ oid, sha256 }) => {
         checked += 1
         if (sha256 !== undefined) blobs.set(oid, sha256)
       },
       onFinding: (finding) =>
         issues.push(wrong(`repo.git/objects/pack/${name}`, `${finding.oid === null ? '' : `object ${finding.oid}: `}${finding.message}`)),
-    })
+    }
+    verifyPack(fs, join(paths.packs, name), visitor, store)
   }
+  store.close()
   return { issues, blobs, checked }
 }
 
@@ -170,7 +177,7 @@ export const verifyStore = async (context: Context): Promise<ValidationReport> =
       (error: unknown): Checked => ({ issues: [issueOf(error, { code: 'CORRUPT', hint: KEEP })], files: 0 }),
     )
     const issues = [
-      ...checkJournal(context),
+      ...checkJournal(context, repository),
       ...checkProjections(context, state),
       ...packs.issues,
       ...checkHistory(repository, state, packs.blobs),

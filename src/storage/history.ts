@@ -16,16 +16,17 @@ const statOf = (fs: FsPort, path: string): Promise<Stats> => {
   return stat === undefined ? Promise.reject(failing('ENOENT', path)) : Promise.resolve(stat)
 }
 
-const read = (fs: FsPort, path: string, options?: string | { encoding?: string }): Promise<Buffer | string> => {
-  const bytes = readFile(fs, path)
-  if (bytes === undefined) return Promise.reject(failing('ENOENT', path))
+/** isomorphic-git calls this without a path and waits for callbacks for ever unless it gets a promise: it must not throw. */
+const read = (fs: FsPort, path: string | undefined, options?: string | { encoding?: string }): Promise<Buffer | string> => {
+  const bytes = path === undefined ? undefined : readFile(fs, path)
+  if (bytes === undefined) return Promise.reject(failing('ENOENT', path ?? ''))
   const encoding = typeof options === 'string' ? options : options?.encoding
   return Promise.resolve(encoding === 'utf8' ? bytes.toString('utf8') : bytes)
 }
 
 const readOnlyFs = (fs: FsPort) => ({
   promises: {
-    readFile: (path: string, options?: string | { encoding?: string }) => read(fs, path, options),
+    readFile: (path: string | undefined, options?: string | { encoding?: string }) => read(fs, path, options),
     readdir: (path: string) => Promise.resolve(fs.lstat(path) === undefined ? [] : fs.readdir(path)),
     stat: (path: string) => statOf(fs, path),
     lstat: (path: string) => statOf(fs, path),

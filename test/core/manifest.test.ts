@@ -135,7 +135,7 @@ describe('the rows of a directory', () => {
 
   test('are one bucket up to 256, and more beyond', () => {
     expect([...bucketsOf(many(256)).keys()]).toEqual(['rows'])
-    expect([...bucketsOf(many(257)).keys()].sort()).toEqual([...'0123456789abcdef'].map((digit) => `rows-${digit}`))
+    expect([...bucketsOf(many(257)).keys()].sort()).toEqual(Array.from('0123456789abcdef', (digit) => `rows-${digit}`))
   })
 
   test.each([300, 5000])(
@@ -181,7 +181,7 @@ test('the digest is SHA-256 over the rows with whole paths, sorted by path bytes
   fc.assert(
     fc.property(anyManifest, (manifest) => {
       const escape = (path: string): string =>
-        [...path].map((c) => (c === '%' || c < ' ' || c === '\u007f' ? `%${Buffer.from(c).toString('hex').toUpperCase()}` : c)).join('')
+        Array.from(path, (c) => (c === '%' || c < ' ' || c === '\u007f' ? `%${Buffer.from(c).toString('hex').toUpperCase()}` : c)).join('')
       const rows = [
         ...manifest.files.map(
           (f) => [f.path, `f ${f.mode.toString(8).padStart(4, '0')} ${f.size} ${f.sha256} ${escape(f.path)}\n`] as const,

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { setTimeout as setTimeoutLater } from 'node:timers/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { nodeFsPort } from '../../src/storage/fs.ts'
@@ -38,7 +40,7 @@ const holder = async (root: string, mode = ''): Promise<ChildProcess> => {
   onTestFinished(async () => {
     await killed(child)
   })
-  await new Promise((resolve) => child.stdout.once('data', resolve))
+  await once(child.stdout, 'data')
   return child
 }
 
@@ -115,7 +117,7 @@ describe('the lock of a store', () => {
       Array.from({ length: 20 }, async () => {
         const lock = await acquire(root, 20_000)
         most = Math.max(most, ++now)
-        await new Promise((resolve) => setTimeout(resolve, 5))
+        await setTimeoutLater(5)
         now -= 1
         await lock.release()
       }),
@@ -129,9 +131,9 @@ describe('the lock of a store', () => {
     const { dev, ino } = nodeFsPort.lstat(root) ?? { dev: 0, ino: 0 }
     const name = `\0strata-${createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 24)}`
     const rude = createConnection({ path: name, allowHalfOpen: true } as { path: string })
-    await new Promise((resolve) => rude.once('connect', resolve))
+    await once(rude, 'connect')
     rude.pause()
-    const released = await Promise.race([lock.release().then(() => true), new Promise((resolve) => setTimeout(() => resolve(false), 2000))])
+    const released = await Promise.race([lock.release().then(() => true), setTimeoutLater(2000, false)])
     rude.destroy()
     expect(released).toBe(true)
   })

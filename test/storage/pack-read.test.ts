@@ -9,7 +9,8 @@ import { nodeFsPort } from '../../src/storage/fs.ts'
 import type { IndexedEntry } from '../../src/storage/pack-index.ts'
 import { PackIndex, encodeIndex } from '../../src/storage/pack-index.ts'
 import { applyDelta } from '../../src/storage/pack-entry.ts'
-import { PackStore } from '../../src/storage/pack-read.ts'
+import { PackStore, verifyPack } from '../../src/storage/pack-read.ts'
+import { faultyFs } from '../contract/faulty-fs.ts'
 import { emptyRepository, noise, verifyResult, writePack } from '../contract/packs.ts'
 import { failure, git, gitBytes, temporary } from '../contract/temporary.ts'
 
@@ -396,5 +397,17 @@ test('an index without a pack, and files that are neither, are passed over', () 
   writeFileSync(join(packs, `${name}.keep`), '')
   const store = new PackStore(nodeFsPort, packs)
   expect(store.read(blobOid(Buffer.from('a')))?.bytes.toString()).toBe('a')
+  store.close()
+})
+
+test('verifying every pack of a directory with one store reads each index once more, not once a pack', () => {
+  const { packs } = emptyRepository()
+  for (let i = 0; i < 10; i++) writePack(packs, [['blob', Buffer.from(`pack ${i}`)]])
+  const { fs, ops } = faultyFs(nodeFsPort)
+  const store = new PackStore(fs, packs)
+  const found: unknown[] = []
+  for (const name of packed(packs)) verifyPack(fs, join(packs, name), { onObject: () => undefined, onFinding: (f) => found.push(f) }, store)
+  expect(found).toEqual([])
+  expect(ops.filter(({ call, path }) => call === 'open' && path.endsWith('.idx'))).toHaveLength(20)
   store.close()
 })

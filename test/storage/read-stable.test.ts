@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { FsPort } from '../../src/storage/fs.ts'
@@ -37,7 +38,7 @@ const writer = async (path: string): Promise<ChildProcess> => {
     turn()`
   const child = spawn(process.execPath, ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  await new Promise((resolve) => child.stdout.once('data', resolve))
+  await once(child.stdout, 'data')
   return child
 }
 
@@ -139,7 +140,8 @@ describe('readStable', () => {
     })
     for (const name of ['pipe', 'link', 'folder', 'sock'])
       expect(failure(() => readStable(nodeFsPort, join(dir, name), name))).toMatchObject({ code: 'SPECIAL_FILE', data: { file: name } })
-    await new Promise((resolve) => server.close(resolve))
+    server.close()
+    await once(server, 'close')
   })
 
   test('a file that may not be read, or that the disk gives back with an error, is UNREADABLE', () => {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { nodeFsPort } from '../../src/storage/fs.ts'
@@ -71,7 +72,8 @@ describe('a scan', () => {
     expect(error.code).toMatch(/SPECIAL_FILE|UNSUPPORTED_NAME/)
     expect([...(error.data.paths as string[])].sort()).toEqual(['badÿ', 'dirþ', 'link', 'outside/loop', 'pipe', 'sock'])
     for (const why of ['a symbolic link', 'a FIFO', 'a socket', 'not UTF-8']) expect(error.message).toContain(why)
-    await new Promise((resolve) => server.close(resolve))
+    server.close()
+    await once(server, 'close')
   })
 
   test('refuses a directory that may not be listed, or not be entered: a backup is never partial', () => {
