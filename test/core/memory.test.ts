@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { headOf, memorySource } from '../../src/core/memory.ts'
+import { chain, dataset, file, fileAt, migrateFiles, migration, schema } from '../../src/index.ts'
+import { DATA, filesOf, HEADER, json, text, toy } from './toy.ts'
+
+const up = (content: Record<string, unknown>, from: string, to: string) => migrateFiles(toy(), filesOf(content), from, to)
+
+describe('a dataset in memory', () => {
+  test('is taken up with one map of files a step', () => {
+    const { steps, issues } = up(DATA, '1.0.0', '3.0.0')
+    expect(issues).toEqual([])
+    expect(steps.map((files) => [...files.keys()].sort())).toEqual([
+      ['days/1.json', 'settings.json'],
+      ['days/1.json', 'settings.json', 'sums/1.json'],
+    ])
+  })
+
+  test('from a version to itself is no step at all', () => {
+    expect(up(DATA, '1.0.0', '1.0.0')).toEqual({ steps: [], issues: [] })
+  })
+
+  test('without files is empty maps', () => expect(up({}, '1.0.0', '3.0.0').steps).toEqual([new Map(), new Map()]))
+
+  test('is not changed itself', () => {
+    const files = filesOf(DATA)
+    const before = [...files].map(([path, bytes]) => [path, bytes.slice()])
+    migrateFiles(toy(), files, '1.0.0', '4.0.0')
+    expect([...files]).toEqual(before)
+  })
+
+  test('of a version that the chain does not know is refused', () => {
+    expect(() => up(DATA, '0.5.0', '3.0.0')).toThrow(expect.objectContaining({ code: 'NEWER_SCHEMA' }))
+    expect(() => up(DATA, '1.0.0', '9.0.0')).toThrow(expect.objectContaining({ code: 'NEWER_SCHEMA' }))
+  })
+
+  test('gives the same bytes whatever the order of its files', () => {
+    const [one, other] = [filesOf(DATA), new Map([...filesOf(DATA)].reverse())].map(
+      (files) => migrateFiles(toy(), files, '1.0.0', '4.0.0').steps[2],
+    )
+    expect([...(one ?? [])].sort()).toEqual([...(other ?? [])].sort())
+  })
+
+  test('works out its sums anew when it is migrated again from a version that had none', () => {
+    const content = { 'settings.json': { header: HEADER, items: [] }, 'days/1.json': { header: HEADER, list: [{ n: 5 }] } }
+    const { steps } = up({ ...content, 'sums/1.json': { sum: 0 } }, '2.0.0', '3.0.0')
+    expect(json(steps[0]?.get('sums/1.json'))).toEqual({ sum: 5 })
+  })
+})
+
+test('a kind that is dropped is in no later step', () => {
+  const about = { description: '', createdAt: '2026-01-01T00:00:00Z', changes: [] }
+  const [cache, keep] = [file('cache.json', z.looseObject({})), file('keep.json', z.looseObject({}))]
+  const v1 = schema('1.0.0', { cache, keep })
+  const v2 = schema('2.0.0', { keep })
+  const v3 = schema('3.0.0', { keep: file('keep.json', z.looseObject({})) })
+  const c = chain(v1)
+    .add(migration(v1, v2, { ...about, files: { cache: { drop: 'is worked out again' } } }))
+    .add(migration(v2, v3, { ...about, files: { keep: { file: { migrate: (doc) => doc } } } }))
+  const { steps } = migrateFiles(dataset({ name: 'x', chain: c }), filesOf({ 'cache.json': {}, 'keep.json': {} }), '1.0.0', '3.0.0')
+  expect(steps.map((files) => [...files.keys()])).toEqual([['keep.json'], ['keep.json']])
+})
+
+describe('a source over files in memory', () => {
+  const at = (content: unknown, base: number, path = 'settings.json') => memorySource(toy(), filesOf({ [path]: content }), base).start(path)
+
+  test('takes a file without a version to be at the base', () => expect(at({ items: [] }, 2)).toBe(2))
+  test('takes a file at its header', () => expect(at({ header: HEADER, items: [] }, 0)).toBe(1))
+  test('takes a file of an unknown version to be at the base', () => {
+    expect(at({ header: { schemaVersion: '7.7.7' }, items: [] }, 1)).toBe(1)
+  })
+  test('has no other files', () => {
+    expect(() => memorySource(toy(), new Map(), 0).bytes('a.json')).toThrow(expect.objectContaining({ code: 'ABSENT' }))
+  })
+})
+
+test('the head of a file is its first 4 KiB, and cutting a character in two does no harm', () => {
+  expect(headOf(new TextEncoder().encode('x'.repeat(5000)))).toHaveLength(4096)
+  expect(headOf(new TextEncoder().encode(`${'x'.repeat(4095)}ü`))).toBe(`${'x'.repeat(4095)}\uFFFD`)
+})
+
+describe('one file at another version', () => {
+  test('refuses a path of no kind in that version', () => {
+    const files = filesOf({ 'sums/1.json': { sum: 1 }, 'notes.txt': 'x' })
+    for (const [path, version] of [
+      ['notes.txt', '3.0.0'],
+      ['sums/1.json', '2.0.0'],
+    ] as const)
+      expect(() => fileAt(toy(), files, path, '3.0.0', version)).toThrow(expect.objectContaining({ code: 'ABSENT' }))
+  })
+
+  test('at its own version is its bytes', () => {
+    const bytes = '{ "items" : [ "a" ],"x":1.0 }\n'
+    expect(text(fileAt(toy(), filesOf({ 'settings.json': bytes }), 'settings.json', '1.0.0', '1.0.0'))).toBe(bytes)
+  })
+
+  test('asked twice gives equal bytes', () => {
+    const files = filesOf(DATA)
+    const [one, other] = [1, 2].map(() => text(fileAt(toy(), files, 'days/1.json', '1.0.0', '2.0.0')))
+    expect(one).toBe(other)
+  })
+})
