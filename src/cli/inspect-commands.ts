@@ -69,6 +69,7 @@ const patch = async (run: Run, a: string, b: string, file: Difference): Promise<
     b,
   )
   return made
+    .replace(/^=+\n/, '')
     .split('\n')
     .map((line) => (line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line))
     .join('\n')

@@ -125,6 +125,19 @@ export class FileWork {
     }
   }
 
+  /** The `validate` of migration `index` over a file that is at its result already. */
+  validate(parsed: Parsed, index: number): void {
+    const { m, to } = this.#at(index)
+    const name = kindOf(to, this.#place.file) ?? ''
+    const kind = to[name]
+    if (kind === undefined) return
+    try {
+      this.#validate(m, name, kind, parsed)
+    } catch (error) {
+      throw failure(error, this.#place)
+    }
+  }
+
   #at(index: number): { m: AnyMigration; from: Kinds; to: Kinds } {
     const m = this.#dataset.chain.migrations[index]
     if (m === undefined) throw new StrataError('ABSENT', `there is no migration at position ${index}`)

@@ -1,11 +1,13 @@
 import type { AnyMigration, SchemaVersion } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import { requireVersion } from './dataset.ts'
+import { parseDocument, shapeProblem } from './document.ts'
 import { StrataError } from './errors.ts'
 import type { Issue } from './issues.ts'
-import { fileAt, migrateFiles } from './memory.ts'
+import { fileAt, memorySource, migrateFiles } from './memory.ts'
 import type { Files } from './memory.ts'
 import { kindOf } from './schema.ts'
+import { Transformer } from './transform.ts'
 
 /** T022's Migration over a whole dataset in memory: path to bytes. The engine does the same file by file. */
 export type ManagedMigration = {
@@ -25,6 +27,17 @@ export const schemaVersionOf = (m: AnyMigration): SchemaVersion => ({
   changes: [...m.changes],
 })
 
+/** Whether a file went unchanged through the step because it could not be read: then it goes back unchanged too. */
+const isDamaged = (m: AnyMigration, name: string, bytes: Uint8Array, dataset: Dataset): boolean => {
+  const kind = m.to.kinds[name]
+  if (kind?.damaged !== 'quarantine') return false
+  try {
+    return shapeProblem(kind, parseDocument(kind, bytes, dataset.layout)) !== null
+  } catch {
+    return true
+  }
+}
+
 const undo = (dataset: Dataset, m: AnyMigration, data: Files): Files => {
   const back = new Map<string, Uint8Array>()
   for (const [path, bytes] of data) {
@@ -32,7 +45,7 @@ const undo = (dataset: Dataset, m: AnyMigration, data: Files): Files => {
     // A file that the step made goes; one that it did not touch stays.
     if (now !== undefined && then === undefined) continue
     const same = now === undefined || then === undefined || m.to.kinds[now] === m.from.kinds[then]
-    back.set(path, same ? bytes : fileAt(dataset, data, path, m.to.version, m.from.version))
+    back.set(path, same || isDamaged(m, now, bytes, dataset) ? bytes : fileAt(dataset, data, path, m.to.version, m.from.version))
   }
   return back
 }
@@ -43,8 +56,9 @@ const managed = (dataset: Dataset, m: AnyMigration): ManagedMigration => ({
   schemaVersion: () => schemaVersionOf(m),
   migrate: (data) => migrateFiles(dataset, data, m.from.version, m.to.version).steps[0] ?? new Map(),
   validate: (data) => {
-    // Reading a file at its own version checks it against the schema.
-    for (const path of data.keys()) if (kindOf(m.to.kinds, path) !== undefined) fileAt(dataset, data, path, m.to.version, m.to.version)
+    const index = requireVersion(dataset, m.to.version)
+    const transformer = new Transformer(dataset, memorySource(dataset, data, index))
+    for (const path of data.keys()) if (kindOf(m.to.kinds, path) !== undefined) transformer.check(path, index)
   },
   rollback: (data) => undo(dataset, m, data),
 })

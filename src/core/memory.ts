@@ -48,11 +48,22 @@ export const migrateFiles = (
     issues.push(...result.issues)
     result.steps.forEach((made, i) => {
       const before = i === 0 ? files : steps[i - 1]
-      for (const f of made) steps[i]?.set(f.path, f.bytes ?? before?.get(f.path) ?? new Uint8Array())
+      for (const f of made) {
+        refuseTwice(steps[i], f.path, path)
+        steps[i]?.set(f.path, f.bytes ?? before?.get(f.path) ?? new Uint8Array())
+      }
     })
     carryDerived(result.steps, steps)
   }
   return { steps, issues }
+}
+
+const refuseTwice = (files: Files | undefined, path: string, source: string): void => {
+  if (files?.has(path) !== true) return
+  throw new StrataError('EXISTS', `there would be two files ${path}, one of them made from ${source}`, {
+    data: { file: path, source },
+    hint: 'Take the existing file out of the data, then migrate again.',
+  })
 }
 
 /** Files that an earlier step derived stay in the snapshots after it. */

@@ -66,6 +66,13 @@ export class Transformer {
     return made
   }
 
+  /** Checks a file that is at `index` against its schema and the `validate` of the migration to there. Throws INVALID_RESULT or a JSON_ error. */
+  check(path: string, index: number): void {
+    const work = new FileWork(this, this.#dataset, path)
+    const parsed = work.parse(index, this.#source.bytes(path))
+    if (index > 0) work.validate(parsed, index - 1)
+  }
+
   /** The files that the steps before `position` derive from a file that is at `position` already (a merged one). */
   rederive(path: string, position: number, bytes: Uint8Array): StepFile[] {
     const work = new FileWork(this, this.#dataset, path)

@@ -11,7 +11,7 @@ import type { Layout } from '../storage/layout.ts'
 
 type Where = { readonly root: string; readonly paths: Layout; readonly fs: FsPort }
 
-export const noStore = (root: string): StrataError =>
+const noStore = (root: string): StrataError =>
   new StrataError('NO_STORE', `there is no store at ${root}`, { data: { root }, hint: 'Create one with: strata init --from DIR' })
 
 /** CURRENT as it stands; undefined when there is none. Throws CORRUPT or NEWER_FORMAT. */

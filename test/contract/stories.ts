@@ -18,7 +18,7 @@ export const created = (announced: string[] = ['s0']): NewEvent => ({
   data: { storeId: 'store-1', format: 1, dataset: 'Test', announced },
 })
 
-export const snapshotData = (snapshot: string, version: string, n: number): EventData['SnapshotCaptured'] => ({
+const snapshotData = (snapshot: string, version: string, n: number): EventData['SnapshotCaptured'] => ({
   snapshot,
   schemaVersion: version,
   commit: oid(n),
@@ -51,7 +51,7 @@ export const completedData = (version: string): EventData['StepCompleted'] => ({
   issues: [],
 })
 
-export const startedData = (
+const startedData = (
   from: string,
   fromN: number,
   fromVersion: string,

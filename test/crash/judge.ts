@@ -12,7 +12,7 @@ export type Content = ReadonlyMap<string, string>
 export type Active = { readonly snapshot: string; readonly content: Content } | null
 export type Sides = { readonly before: Active; readonly after: Active }
 
-export const contentOf = (dir: string): Content => {
+const contentOf = (dir: string): Content => {
   const found = new Map<string, string>()
   const walk = (at: string): void => {
     for (const entry of nodeFs.readdirSync(at, { withFileTypes: true })) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { captured, day, migrated } from '../support/sandbox.ts'
+import { captured, day, migrated, upgraded } from '../support/sandbox.ts'
 import type { Sandbox } from '../support/sandbox.ts'
 import { contents, fingerprint, json } from '../support/tree.ts'
 
@@ -23,14 +23,14 @@ describe('rollback', () => {
   })
 
   it('switches a pointer and touches neither directory', () => {
-    const box = migrated()
+    const box = upgraded()
     const before = fingerprint(join(box.store, 'snapshots'))
     box.ok('rollback')
     expect(fingerprint(join(box.store, 'snapshots'))).toEqual(before)
   })
 
   it('to a version goes to the state before that step', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback', '2.0.0')
     expect(box.current().schemaVersion).toBe('1.2.0')
     box.ok('rollback', '1.1.0')
@@ -57,7 +57,7 @@ describe('rollback', () => {
   })
 
   it('with an unknown name lists the ones there are, and changes nothing', () => {
-    const box = migrated()
+    const box = upgraded()
     const id = box.snapshot()
     const error = box.refused('rollback', '7.7.7')
     expect(error.code).toBe('ABSENT')
@@ -66,7 +66,7 @@ describe('rollback', () => {
   })
 
   it('--dry-run says from where to where, and writes nothing at all, edits or not', () => {
-    const box = migrated()
+    const box = upgraded()
     append(box, 1)
     const before = fingerprint(box.store)
     const ran = box.run(['rollback', '--dry-run'])
@@ -79,7 +79,7 @@ describe('rollback', () => {
 
 describe('rollback over data written since', () => {
   it('is refused, naming the files; nothing is switched', () => {
-    const box = migrated()
+    const box = upgraded()
     const id = box.snapshot()
     append(box, 1)
     const ran = box.run(['rollback'])
@@ -90,21 +90,21 @@ describe('rollback over data written since', () => {
   })
 
   it('is refused after a checkpoint of those edits, too', () => {
-    const box = migrated()
+    const box = upgraded()
     append(box, 1)
     box.ok('checkpoint')
     expect(box.refused('rollback').code).toBe('DATA_WRITTEN_SINCE')
   })
 
   it('is not refused where a file was only touched', () => {
-    const box = migrated()
+    const box = upgraded()
     box.edit(DAY, readFileSync(join(box.active(), DAY)))
     box.ok('rollback')
     expect(box.current().schemaVersion).toBe('1.0.0')
   })
 
   it('--exact goes back all the same; the edits stay in the history, and redo returns to them', () => {
-    const box = migrated()
+    const box = upgraded()
     append(box, 4711)
     const edited = contents(box.active())
     const { written } = box.doc('rollback', '--exact')
@@ -116,7 +116,7 @@ describe('rollback over data written since', () => {
   })
 
   it('keeps files that were added and removed since', () => {
-    const box = migrated()
+    const box = upgraded()
     const day2 = json(box.active(), DAY)
     box.edit('data/2025-12-15.json', { ...day2, date: '2025-12-15' })
     expect(box.refused('rollback').data.files).toEqual([{ path: 'data/2025-12-15.json', change: 'added' }])
@@ -128,11 +128,11 @@ describe('rollback over data written since', () => {
 
 describe('redo', () => {
   it('refuses without a rollback before it', () => {
-    expect(migrated().refused('redo')).toMatchObject({ code: 'NOTHING_TO_REDO' })
+    expect(upgraded().refused('redo')).toMatchObject({ code: 'NOTHING_TO_REDO' })
   })
 
   it('--dry-run writes nothing at all', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     const before = fingerprint(box.store)
     expect(box.ok('redo', '--dry-run')).toContain('2.1.0')
@@ -140,7 +140,7 @@ describe('redo', () => {
   })
 
   it('returns through as many rollbacks as there were', () => {
-    const box = migrated()
+    const box = upgraded()
     const top = box.snapshot()
     box.ok('rollback', '2.1.0')
     box.ok('rollback', '1.2.0')
@@ -152,7 +152,7 @@ describe('redo', () => {
   })
 
   it('refuses over what was written after the rollback; --exact keeps that in the history', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     box.edit(DAY, '[]')
     expect(box.refused('redo').data.files).toEqual([{ path: DAY, change: 'changed' }])
@@ -164,7 +164,7 @@ describe('redo', () => {
 
 describe('the hold', () => {
   it('is set by a rollback; status says since when and why; CURRENT has it for other programs', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     const status = box.doc('status')
     expect(status).toMatchObject({ state: 'held', holdReason: expect.stringContaining('rolled back from 2.1.0 to 1.0.0') })
@@ -175,7 +175,7 @@ describe('the hold', () => {
   })
 
   it('keeps the next start from migrating', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     for (let i = 0; i < 2; i++) {
       const ran = box.run(['start'])
@@ -186,7 +186,7 @@ describe('the hold', () => {
   })
 
   it('is lifted by redo', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     box.ok('redo')
     expect(box.doc('status')).toMatchObject({ state: 'up-to-date', heldSince: null })
@@ -194,7 +194,7 @@ describe('the hold', () => {
   })
 
   it('is lifted by an explicit migrate, also where nothing else is left to do', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     box.ok('migrate', '--to', '1.0.0')
     expect(box.doc('status')).toMatchObject({ state: 'pending', heldSince: null })
@@ -214,7 +214,7 @@ describe('up, down, up', () => {
   })
 
   it('after an edit below, the records of both are there, and verify is content', () => {
-    const box = migrated()
+    const box = upgraded()
     box.ok('rollback')
     const records = json(box.active(), DAY)
     box.edit(DAY, [...records, { ts: 1765733139432, id: 'fd6a02b', ms: 7, st: 0, err: null }])
@@ -224,7 +224,7 @@ describe('up, down, up', () => {
   })
 
   it('ten times over, every directory has the bytes it had at first', () => {
-    const box = migrated()
+    const box = upgraded()
     const [up, down] = [contents(box.active()), contents(box.data)]
     for (let i = 0; i < 5; i++) {
       box.ok('rollback')
@@ -238,7 +238,7 @@ describe('up, down, up', () => {
 
 describe('checkpoint', () => {
   it('commits what the application wrote, with the reason, and stock git shows it', () => {
-    const box = migrated()
+    const box = upgraded()
     append(box, 4711)
     expect(box.ok('checkpoint', '-m', 'before the trip')).toContain(DAY)
     expect(box.git('log', '-1', '--format=%s', box.snapshot())).toContain('before the trip')
@@ -246,7 +246,7 @@ describe('checkpoint', () => {
   })
 
   it('a second time has nothing to commit', () => {
-    const box = migrated()
+    const box = upgraded()
     append(box, 1)
     box.ok('checkpoint')
     const head = box.git('rev-parse', box.snapshot())
