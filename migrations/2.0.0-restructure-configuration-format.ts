@@ -38,7 +38,9 @@ const NEW_ENDPOINT = [...OLD_ENDPOINT.filter((name) => name !== 'timeout'), 'reg
 /** Seconds win over minutes; neither, or below one second, gives five minutes. */
 const intervalOf = ({ test_interval_seconds: seconds, test_interval_minutes: minutes }: Settings): number => {
   const interval = seconds ?? (numberOf(minutes) ?? 0) * 60
-  return (numberOf(interval) ?? 0) < 1 ? DEFAULT_INTERVAL_SECONDS : interval
+  const value = numberOf(interval) ?? 0
+  // So many minutes that their seconds are no number are none.
+  return value < 1 || !Number.isFinite(value) ? DEFAULT_INTERVAL_SECONDS : interval
 }
 
 const windowOf = (settings: Settings): WindowPlace | undefined => {

@@ -61,23 +61,23 @@ export const renderDocument = (kind: Kind, parsed: Parsed, layout: Layout): Uint
 type Checked = { success: boolean; error?: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } }
 
 /** zod's messages may quote the value; only its path and the kind of mistake leave this function. */
-const explain = (checked: Checked, where: string): string => {
+const explain = (checked: Checked, what: string): string => {
   const first = checked.error?.issues[0]
-  const path = [where, ...(first?.path ?? []).map(String)].filter((part) => part !== '').join('.')
-  return `${path === '' ? 'the document' : path}: ${first?.message ?? 'is not what the schema describes'}`
+  const path = (first?.path ?? []).map(String).join('.')
+  return `${path === '' ? what : path}: ${first?.message ?? 'is not what the schema describes'}`
 }
 
 /** What of `parsed` is not as the kind's schema says: a message and the record's index; null when all is. */
 export const shapeProblem = (kind: Kind, parsed: Pick<Parsed, 'head' | 'records'>): { message: string; record: number | null } | null => {
   if (kind.at !== '') {
     const checked: Checked = kind.doc.safeParse(plain(parsed.head))
-    if (!checked.success) return { message: explain(checked, ''), record: null }
+    if (!checked.success) return { message: explain(checked, 'the document'), record: null }
   }
   const { record } = kind
   if (record === undefined || parsed.records === null) return null
   for (const [index, value] of parsed.records.entries()) {
     const checked: Checked = record.safeParse(plain(value))
-    if (!checked.success) return { message: explain(checked, ''), record: index }
+    if (!checked.success) return { message: explain(checked, 'the record'), record: index }
   }
   return null
 }

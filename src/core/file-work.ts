@@ -19,13 +19,27 @@ export type Others = {
 
 type Place = { file: string; step: string; record: number | null }
 
+/** A result that contains itself ends the checks in V8's own words, which say nothing to a migration's author. */
+const reasonOf = (error: unknown): string =>
+  error instanceof RangeError && error.message.includes('call stack')
+    ? 'the step calls itself without end, or its result contains itself or is nested too deeply'
+    : messageOf(error)
+
+/** The record that a path such as `results[3].ts` leads through; null when it is in the head. */
+const recordIn = (kind: Kind, error: unknown): number | null => {
+  const path = error instanceof StrataError ? error.data.path : undefined
+  if (kind.at === undefined || typeof path !== 'string' || !path.startsWith(`${kind.at}[`)) return null
+  return Number.parseInt(path.slice(kind.at.length + 1), 10)
+}
+
 /** Names file, record and step in whatever a migration's function throws. */
 const failure = (error: unknown, place: Place): StrataError => {
+  const reason = reasonOf(error)
   const code = error instanceof StrataError && error.code !== 'ABSENT' ? error.code : 'MIGRATION_FAILED'
   const inner = error instanceof StrataError ? error.data : {}
   const record = place.record ?? (typeof inner.record === 'number' ? inner.record : null)
   const at = record === null ? '' : `, record ${record}`
-  return new StrataError(code, `${place.file}${at}: step ${place.step}: ${messageOf(error)}`, {
+  return new StrataError(code, `${place.file}${at}: step ${place.step}: ${reason}`, {
     data: { ...inner, ...place, record },
     hint:
       error instanceof StrataError && error.hint !== ''
@@ -288,7 +302,7 @@ export class FileWork {
     try {
       return renderDocument(kind, parsed, this.#dataset.layout)
     } catch (error) {
-      throw failure(error, this.#place)
+      throw failure(error, { ...this.#place, record: recordIn(kind, error) })
     }
   }
 

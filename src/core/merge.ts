@@ -15,10 +15,10 @@ const countOf = (records: readonly unknown[], dataset: Dataset): Map<string, num
   return counts
 }
 
-/** The records of `theirs` that `base` does not have, as multisets, in their order. */
-export const addedRecords = (base: readonly unknown[], theirs: readonly unknown[], dataset: Dataset): unknown[] => {
+/** Which records of `theirs` are more than `base` has, as multisets. */
+const isAdded = (base: readonly unknown[], theirs: readonly unknown[], dataset: Dataset): boolean[] => {
   const left = countOf(base, dataset)
-  return theirs.filter((record) => {
+  return theirs.map((record) => {
     const key = identity(record, dataset)
     const had = left.get(key) ?? 0
     left.set(key, had - 1)
@@ -26,16 +26,34 @@ export const addedRecords = (base: readonly unknown[], theirs: readonly unknown[
   })
 }
 
-/** A record file that was written on both sides: ours, and the records that theirs has more than `base` had. */
+/** The records of `theirs` that `base` does not have, as multisets, in their order. */
+export const addedRecords = (base: readonly unknown[], theirs: readonly unknown[], dataset: Dataset): unknown[] => {
+  const added = isAdded(base, theirs, dataset)
+  return theirs.filter((_, i) => added[i])
+}
+
+/** `theirs` and `base` as their writer left them, before the chain; both of `kind`. */
+export type Written = { readonly kind: Kind; readonly base: Uint8Array | null; readonly theirs: Uint8Array }
+
+/**
+ * A record file that was written on both sides: ours, and the records that theirs has more than `base` had. What a step makes
+ * of a record may depend on the file around it, so they are told apart as they were `written` where that is known; a step
+ * keeps the order of records.
+ */
 export const mergeRecords = (
   dataset: Dataset,
   kind: Kind,
   sides: { ours: Uint8Array; theirs: Uint8Array; base: Uint8Array | null },
+  written?: Written,
 ): { bytes: Uint8Array; added: number } => {
-  const parse = (bytes: Uint8Array): ReturnType<typeof parseDocument> => parseDocument(kind, bytes, dataset.layout)
-  const ours = parse(sides.ours)
-  const base = sides.base === null ? [] : (parse(sides.base).records ?? [])
-  const added = addedRecords(base, parse(sides.theirs).records ?? [], dataset)
+  const recordsOf = (of: Kind, bytes: Uint8Array | null): readonly unknown[] =>
+    bytes === null ? [] : (parseDocument(of, bytes, dataset.layout).records ?? [])
+  const ours = parseDocument(kind, sides.ours, dataset.layout)
+  const theirs = recordsOf(kind, sides.theirs)
+  const marks =
+    written === undefined ? [] : isAdded(recordsOf(written.kind, written.base), recordsOf(written.kind, written.theirs), dataset)
+  const added =
+    marks.length === theirs.length ? theirs.filter((_, i) => marks[i]) : addedRecords(recordsOf(kind, sides.base), theirs, dataset)
   const records = [...(ours.records ?? []), ...added]
   return { bytes: renderDocument(kind, { ...ours, records }, dataset.layout), added: added.length }
 }

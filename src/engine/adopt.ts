@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
+import { fileVersion } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
-import { issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
-import { memorySource } from '../core/memory.ts'
+import { headOf, memorySource } from '../core/memory.ts'
+import type { Written } from '../core/merge.ts'
 import { mergeRecords } from '../core/merge.ts'
+import type { Kind } from '../core/schema.ts'
 import { kindOf } from '../core/schema.ts'
 import type { Snapshot } from '../core/state.ts'
 import { activeSnapshot, lineage } from '../core/state.ts'
@@ -34,7 +36,16 @@ import { writeStaged } from './staged-file.ts'
  * sides are all kept; of any other file changed on both sides ours stays, and theirs stays in the history.
  */
 
-type Sides = { readonly active: Checkpointed; readonly base: ReadonlyMap<string, FileEntry>; readonly position: number }
+type Sides = {
+  readonly active: Checkpointed
+  readonly base: ReadonlyMap<string, FileEntry>
+  readonly position: number
+  /** The original directory when it was last captured, and now. */
+  readonly written: { readonly before: ReadonlyMap<string, FileEntry>; readonly now: ReadonlyMap<string, FileEntry> }
+}
+type Unwritten = Omit<Sides, 'written'>
+
+const byPath = ({ files }: Manifest): Map<string, FileEntry> => new Map(files.map((f) => [f.path, f]))
 
 /** What the chain made of the original when it was captured: the first snapshot of this schema on the way to the active one. */
 const baseFiles = (session: Session, active: Snapshot): Map<string, FileEntry> => {
@@ -42,7 +53,7 @@ const baseFiles = (session: Session, active: Snapshot): Map<string, FileEntry> =
     lineage(session.state)
       .filter((s) => s.schemaVersion === active.schemaVersion)
       .at(-1) ?? active
-  return new Map(session.repository.manifest(first.sealed).files.map((f) => [f.path, f]))
+  return byPath(session.repository.manifest(first.sealed))
 }
 
 const put = (work: JobWork, path: string, bytes: Uint8Array, mode: number): Made => {
@@ -56,6 +67,25 @@ const put = (work: JobWork, path: string, bytes: Uint8Array, mode: number): Made
   return { path, size: bytes.byteLength, sha256: createHash('sha256').update(bytes).digest('hex'), oid, mode, same: false }
 }
 
+/** A file as the old build wrote it, before and now; undefined where the two are not of one kind. */
+const writtenOf = ({ session }: JobWork, { written }: Sides, path: string): Written | undefined => {
+  const { dataset } = session.context
+  const read = (entry: FileEntry | undefined): Uint8Array | null => (entry === undefined ? null : session.repository.blob(entry.oid))
+  const kindIn = (bytes: Uint8Array): Kind | undefined => {
+    const version = fileVersion(dataset, path, headOf(bytes)) ?? dataset.chain.first.version
+    const kinds = dataset.chain.schemas[versionIndex(dataset.chain, version)]?.kinds ?? {}
+    return kinds[kindOf(kinds, path) ?? '']
+  }
+  const [base, theirs] = [read(written.before.get(path)), read(written.now.get(path))]
+  const kind = theirs === null ? undefined : kindIn(theirs)
+  return theirs === null || kind?.record === undefined || (base !== null && kindIn(base) !== kind) ? undefined : { kind, base, theirs }
+}
+
+const conflict = (work: JobWork, path: string, message: string): void => {
+  work.session.context.log('warning', `ADOPT_CONFLICT: ${message}; the active one is kept, the other is in the history`, { file: path })
+  work.staging.drop(path)
+}
+
 /** Both sides wrote: all records are kept, and what is derived from them is derived again. */
 const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void => {
   const { context, repository } = work.session
@@ -64,24 +94,17 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
   const kind = kinds[kindOf(kinds, path) ?? '']
   const target = work.targets[0]
   if (kind?.record === undefined || target === undefined) {
-    const warning = issue({
-      severity: 'warning',
-      code: 'ADOPT_CONFLICT',
-      file: path,
-      message: 'was changed on both sides; the active one is kept, the other is in the history',
-      hint: 'Compare the two with: strata show',
-    })
-    context.log('warning', `${warning.code}: ${warning.message}`, { file: path })
-    work.staging.drop(path)
+    conflict(work, path, 'was changed on both sides')
     return
   }
   const theirs = readFile(fs, join(work.staging.directory(target), path)) ?? new Uint8Array()
   const base = sides.base.get(path)
-  const { bytes, added } = mergeRecords(dataset, kind, {
-    ours: repository.blob(ours.oid),
-    theirs,
-    base: base === undefined ? null : repository.blob(base.oid),
-  })
+  const { bytes, added } = mergeRecords(
+    dataset,
+    kind,
+    { ours: repository.blob(ours.oid), theirs, base: base === undefined ? null : repository.blob(base.oid) },
+    writtenOf(work, sides, path),
+  )
   const others = new Map(
     [...sides.active.files.values()]
       .filter((f) => f.path !== path && kinds[kindOf(kinds, f.path) ?? '']?.record === undefined)
@@ -95,8 +118,19 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
 
 const resolve = (work: JobWork, sides: Sides, path: string): void => {
   const ours = sides.active.files.get(path)
-  if (ours === undefined || ours.sha256 === sides.base.get(path)?.sha256) return
+  if (ours === undefined) return
+  if (work.staging.result(path)?.damaged === true) {
+    // What cannot be read there is no reason to give up what can be read here.
+    conflict(work, path, 'cannot be read in the original directory')
+    return
+  }
+  if (ours.sha256 === sides.base.get(path)?.sha256) return
   merge(work, sides, path, ours)
+}
+
+const capturedBefore = ({ state, repository }: Session, id: string): Manifest => {
+  const captured = state.snapshots[id]
+  return captured === undefined ? { files: [], directories: [] } : repository.manifest(captured.sealed)
 }
 
 const adoptSpec = (
@@ -110,7 +144,7 @@ const adoptSpec = (
   const from = survey(context.fs, context.dataset, original.path)
   const version = from.version ?? context.dataset.chain.first.version
   const id = `${version}-${context.id()}`
-  const sides: Sides = { active: before, base: baseFiles(session, before.snapshot), position }
+  const unwritten: Unwritten = { active: before, base: baseFiles(session, before.snapshot), position }
   const source = { path: original.path, snapshot: id }
   return {
     kind: 'adopt',
@@ -133,13 +167,13 @@ const adoptSpec = (
         subject: `Capture ${version}: written to the original directory`,
         source: null,
       })
-      const captured = session.state.snapshots[original.snapshot]
-      const known: Manifest = captured === undefined ? { files: [], directories: [] } : session.repository.manifest(captured.sealed)
+      const known = capturedBefore(session, original.snapshot)
       const changed = differences(known, manifest).flatMap((d) => (d.change === 'removed' ? [] : [d.path]))
+      const sides: Sides = { ...unwritten, written: { before: byPath(known), now: byPath(manifest) } }
       work.staging.begin({ files: new Map(), directories: before.manifest.directories })
       const theirs = {
         root: context.paths.snapshot(id),
-        files: new Map(manifest.files.map((f) => [f.path, f])),
+        files: sides.written.now,
         scanned: scan(context, context.paths.snapshot(id)),
       }
       const held: EncodedBatch[] = []

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { AnyMigration } from '../../src/core/chain.ts'
 import { checkChain, isNewer, readableBy, versionIndex } from '../../src/core/chain.ts'
-import type { Kinds, Schema } from '../../src/core/schema.ts'
+import type { Schema } from '../../src/core/schema.ts'
 import { chain, file, schema } from '../../src/index.ts'
 
 /* What the types refuse, from an application written in JavaScript. */
@@ -73,7 +73,7 @@ describe('checkChain', () => {
     ['a step for a kind of neither schema', v2, { a: same, typo: same }, /step for typo, which is no kind of either schema/],
     ['a new kind without a step', schema('1.1.0', { a, other }), {}, /changes the kind other but has no step/],
     ['a kind that goes without a step', schema('1.1.0', {}), {}, /changes the kind a but has no step/],
-  ] as [string, Schema<string, Kinds>, AnyMigration['files'], RegExp][])('refuses %s', (_, to, files, message) => {
+  ] as [string, Schema, AnyMigration['files'], RegExp][])('refuses %s', (_, to, files, message) => {
     expect(problemOf(v1, step(v1, to, files))).toMatch(message)
   })
 

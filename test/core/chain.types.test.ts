@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
+import type { Ctx, Doc, Rec } from '../../src/index.ts'
 import { chain, dataset, file, migration, records, schema } from '../../src/index.ts'
 
 /**
@@ -183,4 +184,91 @@ describe('compiles:', () => {
 
 test('a version that is none is found when the dataset is declared', () => {
   expect(() => dataset({ name: 'x', chain: chain(schema('one', { config: config0 })) })).toThrow(/semantic version/)
+})
+
+describe('types are inferred from the schemas:', () => {
+  test('documents and records, with the members that the schema names and no others', () => {
+    expectTypeOf<Doc<typeof config0>>().toEqualTypeOf<{ settings: { test_interval_minutes: number } }>()
+    expectTypeOf<Doc<typeof daily1>>().toEqualTypeOf<{ header: { schemaVersion: string }; utcOffset?: string | undefined }>()
+    expectTypeOf<Rec<typeof daily0>>().toEqualTypeOf<{ timestamp: string; endpoint_id: string }>()
+    expectTypeOf<Rec<typeof daily1>>().toEqualTypeOf<{ ts: number; endpoint_id: string }>()
+    expectTypeOf<Rec<typeof config0>>().toBeNever()
+  })
+
+  test('the parameters of every function of a step', () => {
+    migration(v1_0, v1_1, {
+      ...about,
+      files: {
+        daily: {
+          record: {
+            migrate: {
+              scan: {
+                init: (doc) => {
+                  expectTypeOf(doc).toEqualTypeOf<null>()
+                  return 0
+                },
+                add: (sum: number, record, ctx) => {
+                  expectTypeOf(record).toEqualTypeOf<Rec<typeof daily0>>()
+                  expectTypeOf(ctx).toEqualTypeOf<Ctx<(typeof v1_0)['kinds']>>()
+                  return sum
+                },
+              },
+              head: (doc, _sum: number, ctx) => {
+                expectTypeOf(doc).toEqualTypeOf<null>()
+                expectTypeOf(ctx.read('config')).toEqualTypeOf<Doc<typeof config0>>()
+                expectTypeOf(ctx.find('config')).toEqualTypeOf<Doc<typeof config0> | undefined>()
+                return { header: { schemaVersion: '1.1.0' } }
+              },
+              record: (record) => {
+                expectTypeOf(record).toEqualTypeOf<Rec<typeof daily0>>()
+                return { ts: 0, endpoint_id: record.endpoint_id }
+              },
+            },
+            rollback: {
+              head: (doc, _sum, ctx) => {
+                expectTypeOf(doc).toEqualTypeOf<Doc<typeof daily1>>()
+                expectTypeOf(ctx).toEqualTypeOf<Ctx<(typeof v1_1)['kinds']>>()
+                return null
+              },
+              record: (record) => {
+                expectTypeOf(record).toEqualTypeOf<Rec<typeof daily1>>()
+                return { timestamp: '', endpoint_id: record.endpoint_id }
+              },
+            },
+          },
+        },
+      },
+      validate: {
+        daily: {
+          record: (record) => {
+            expectTypeOf(record).toEqualTypeOf<Rec<typeof daily1>>()
+            return undefined
+          },
+        },
+      },
+    })
+    expectTypeOf(fits.newest.version).toEqualTypeOf<'2.0.0'>()
+    expect(fits.newest.version).toBe('2.0.0')
+  })
+
+  test('what a derived file is made from', () => {
+    migration(v1_1, v2_0, {
+      ...about,
+      files: {
+        config: m2_0.files.config,
+        index: {
+          derive: {
+            from: 'daily',
+            each: ({ path, doc, records }, ctx) => {
+              expectTypeOf(doc).toEqualTypeOf<Doc<typeof daily1>>()
+              expectTypeOf(records).toEqualTypeOf<readonly Rec<typeof daily1>[]>()
+              expectTypeOf(ctx.read('config')).toEqualTypeOf<Doc<typeof config2>>()
+              return [[path, { days: [] }]]
+            },
+          },
+        },
+      },
+    })
+    expect(fits.schemas).toHaveLength(3)
+  })
 })

@@ -74,6 +74,21 @@ describe('a result that cannot be stored', () => {
     })
   })
 
+  test.each([
+    ['NaN', NaN],
+    ['undefined', undefined],
+    ['a BigInt', 1n],
+  ])('%s in a record is found by its path', (_, wrong) => {
+    const error = failureOf({ record: (r) => (r.n === 2 ? value(wrong) : r) })
+    expect(error.data).toMatchObject({ path: 'list[1].x' })
+    expect(error.message).toContain('list[1].x')
+  })
+
+  test('in a document is found by its path too', () => {
+    const error = failureOf({ settings: (doc) => ({ ...doc, deep: { list: [1, NaN] } }) })
+    expect(error).toMatchObject({ code: 'INVALID_RESULT', data: { file: 'settings.json', path: 'deep.list[1]' } })
+  })
+
   test('a result of another shape names the record and the member', () => {
     const error = failureOf({ record: (r) => (r.n === 2 ? ({ n: 'two' } as unknown as Day) : r) })
     expect(error).toMatchObject({ code: 'INVALID_RESULT', data: { file: 'days/1.json', record: 1, step: '2.0.0' } })
@@ -164,6 +179,11 @@ describe('reading other files', () => {
     for (const path of ['days/1.json', 'days/2.json']) t.file(path, 0, 1)
     expect([...seen]).toEqual([{ items: ['a', 'b'] }])
     expect([...seen].every(Object.isFrozen)).toBe(true)
+  })
+
+  test('refuses to have them changed, however deep', () => {
+    const changing: Plan = { record: (r, ctx) => (ctx.read('settings').items.push('c'), r) }
+    expect(failureOf(changing)).toMatchObject({ code: 'MIGRATION_FAILED', data: { file: 'days/1.json', record: 0 } })
   })
 
   test('gives them as they are at the version of the step, even when they are newer', () => {

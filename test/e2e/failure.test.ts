@@ -36,11 +36,11 @@ describe('a migration that fails', () => {
     ['returns a member undefined', { record: '(r) => ({ ...r, m: undefined })' }, { file: 'days/1.json', record: 0, cause: /undefined/ }],
     ['returns a BigInt', { record: '(r) => ({ ...r, m: 1n })' }, { file: 'days/1.json', record: 0, cause: /bigint/i }],
     ['returns a Date', { record: '(r) => ({ ...r, m: new Date(0) })' }, { file: 'days/1.json', record: 0, cause: /Date/ }],
-    ['returns a promise', { record: 'async (r) => r' }, { file: 'days/1.json', record: 0, cause: /Promise/i }],
+    ['returns a promise', { record: 'async (r) => r' }, { file: 'days/1.json', record: 0, cause: /n: / }],
     [
       'returns a cycle',
       { settings: '(doc) => { const d = { ...doc }; d.self = d; return d }' },
-      { file: 'settings.json', record: null, cause: /deep|cycl|nest/i },
+      { file: 'settings.json', record: null, cause: /contains itself/ },
     ],
     ['returns a wrong shape', { record: '(r) => ({ n: "one" })' }, { file: 'days/1.json', record: 0, cause: /n/ }],
     [
@@ -141,15 +141,18 @@ describe('a store at a schema newer than the chain', () => {
     return { box, old: withModule(box, { newest: '2.0.0' }) }
   }
 
-  it.each([['migrate'], ['checkpoint'], ['adopt'], ['rollback'], ['redo'], ['plan']])('%s is refused, and nothing is modified', (command) => {
-    const { old } = newer()
-    const before = fingerprint(old.store)
-    const error = old.refused(command)
-    expect(['NEWER_SCHEMA', 'NOTHING_TO_REDO']).toContain(error.code)
-    expect(error.hint).not.toBe('')
-    const after = fingerprint(old.store)
-    for (const path of Object.keys(before).filter((p) => !/^(\.\/|journal\/)/.test(p))) expect(after[path]).toBe(before[path])
-  })
+  it.each([['migrate'], ['checkpoint'], ['adopt'], ['rollback'], ['redo'], ['plan']])(
+    '%s is refused, and nothing is modified',
+    (command) => {
+      const { old } = newer()
+      const before = fingerprint(old.store)
+      const error = old.refused(command)
+      expect(['NEWER_SCHEMA', 'NOTHING_TO_REDO']).toContain(error.code)
+      expect(error.hint).not.toBe('')
+      const after = fingerprint(old.store)
+      for (const path of Object.keys(before).filter((p) => !/^(\.\/|journal\/)/.test(p))) expect(after[path]).toBe(before[path])
+    },
+  )
 
   it('status and start say so, and do not migrate', () => {
     const { box, old } = newer()

@@ -11,7 +11,14 @@ describe('migrate', () => {
     const box = captured()
     const before = { id: box.snapshot(), files: fingerprint(box.active()) }
     const { job } = box.doc('migrate')
-    expect(job).toMatchObject({ fromVersion: '1.0.0', toVersion: '2.1.0', status: 'completed', filesProcessed: 3, totalFiles: 3, error: '' })
+    expect(job).toMatchObject({
+      fromVersion: '1.0.0',
+      toVersion: '2.1.0',
+      status: 'completed',
+      filesProcessed: 3,
+      totalFiles: 3,
+      error: '',
+    })
     expect(readdirSync(join(box.store, 'snapshots')).map((id) => id.replace(/-.*/, ''))).toEqual([
       '1.0.0',
       '1.1.0',

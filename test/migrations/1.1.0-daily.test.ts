@@ -179,6 +179,25 @@ describe('endpoints', () => {
     expect(named([{ ...C, id: '1f6389f' }])).toMatchObject({ results: [{ endpoint_id: 'fd6a02b' }], issues: [] })
   })
 
+  test("the tool's id of a name that several endpoints have is ambiguous, and means the first", () => {
+    const { results, issues } = named([{ ...C, id: shortIdOf('A-B-C') }], dashed)
+    expect(results[0]).toMatchObject({ endpoint_id: 'fd6a02b' })
+    expect(codes(issues)).toEqual(['AMBIGUOUS_ENDPOINT'])
+  })
+
+  test("an endpoint's own id, given by the user, is the one its history goes to", () => {
+    const of = configWith({ Default: { endpoints: [{ ...google, id: 'abcdef0' }] } })
+    expect(named([A, C, { ...C, id: 'abcdef0' }], of)).toMatchObject({
+      results: [{ endpoint_id: 'abcdef0' }, { endpoint_id: 'abcdef0' }, { endpoint_id: 'abcdef0' }],
+      issues: [],
+    })
+  })
+
+  test('ids are matched to the letter', () => {
+    expect(codes(named([{ ...C, id: 'FD6A02B' }]).issues)).toEqual(['ORPHANED_ENDPOINT'])
+    expect(codes(named([{ ...A, endpoint_id: 'default-google dns' }]).issues)).toEqual(['ORPHANED_ENDPOINT'])
+  })
+
   test('an id that nothing explains stays, and is reported', () => {
     const { results, issues } = named([{ ...C, id: '0000000' }])
     expect(results[0]).toMatchObject({ endpoint_id: '0000000' })
@@ -220,4 +239,21 @@ describe('a day that cannot be read is quarantined, byte for byte', () => {
     const { issues } = take({ 'config.json': config, [DAY]: [C, C, { ...C, ts: 'x' }] })
     expect(issues).toMatchObject([{ code: 'QUARANTINED', file: DAY, record: 2 }])
   })
+
+  test('or line and column where the text is no JSON', () => {
+    const { issues } = take({ 'config.json': config, [DAY]: '[\n  {"ts": 1765233139,\n   "id": oops}\n]' })
+    expect(issues).toMatchObject([{ code: 'QUARANTINED', severity: 'warning', file: DAY, line: 3, column: 10 }])
+  })
+
+  test('and other days are taken up', () => {
+    const taken = take({ 'config.json': config, [DAY]: '', 'data/2025-12-09.json': [C] })
+    expect(taken.json('2.1.0', 'data/2025-12-09.json').header.schemaVersion).toBe('1.2.0')
+  })
+})
+
+test('a path of no kind is kept, and no aggregates are made of it', () => {
+  const path = 'data/2025-12-10_optimized.json'
+  const taken = take({ 'config.json': config, [path]: '[ {"ts":1} ]\n' })
+  expect(taken.text('2.1.0', path)).toBe('[ {"ts":1} ]\n')
+  expect([...taken.files('2.1.0').keys()]).toEqual(['config.json', path])
 })

@@ -44,6 +44,21 @@ test.each([
   ['2016-12-31T18:59:60-05:00', 1483228800000],
 ])('%s is %d: the floor of the instant', (timestamp, ts) => expect(tsOf(timestamp)).toBe(ts))
 
+const DIGITS = '432987651'
+
+test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])('%d fraction digits are kept at 1.1.0, and floored at 1.2.0', (n) => {
+  const fraction = n === 0 ? '' : `.${DIGITS.slice(0, n)}`
+  const ms = Number(DIGITS.slice(0, Math.min(n, 3)).padEnd(3, '0'))
+  for (const [second, instant] of [
+    ['2025-12-08T17:32:19', 1765233139000],
+    ['1969-12-31T18:59:58', -2000],
+  ] as const) {
+    const timestamp = `${second}${fraction}-05:00`
+    expect(named([at(timestamp)]).results[0]).toMatchObject({ timestamp })
+    expect(tsOf(timestamp)).toBe(instant + ms)
+  }
+})
+
 describe('utcOffset', () => {
   test('follows the date when all records share it', () => {
     const doc = timed([at('2025-12-08T17:32:19-05:00'), at('2025-12-08T18:32:19-05:00')])

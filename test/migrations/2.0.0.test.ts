@@ -64,6 +64,12 @@ test.each([
   [{ test_interval_seconds: -5 }, 300],
   [{ test_interval_minutes: 0 }, 300],
   [{ test_interval_seconds: 0, test_interval_minutes: 10 }, 300],
+  [{ test_interval_seconds: null, test_interval_minutes: 10 }, 600],
+  [{ test_interval_seconds: 1 }, 1],
+  [{ test_interval_seconds: 0.9 }, 300],
+  [{ test_interval_minutes: 0.5 }, 30],
+  [{ test_interval_minutes: 0.01 }, 300],
+  [{ test_interval_minutes: 1e308 }, 300],
 ])('%j gives an interval of %d seconds', (settings, seconds) =>
   expect(withSettings(settings).monitoring).toEqual({ intervalSeconds: seconds }),
 )
@@ -134,6 +140,41 @@ test('members with names of 2.0.0 move aside wherever they are', () => {
   expect(new Set(codes(issues))).toEqual(new Set(['LEGACY_MEMBER']))
 })
 
+test('a region without endpoints, null or empty, has none', () => {
+  const { doc } = up(configWith({ Null: { endpoints: null, thresholds: limits }, Empty: { endpoints: [], thresholds: limits } }))
+  expect(doc.endpoints).toEqual([])
+  expect(doc.regions.map((r: object) => Object.keys(r))).toEqual([
+    ['name', 'thresholds'],
+    ['name', 'thresholds'],
+  ])
+})
+
+test('metadata that the user has given goes with the endpoint', () => {
+  const own = { ...google, enabled: false, description: 'router', tags: ['lan'] }
+  expect(up(configWith({ R: { endpoints: [own], thresholds: limits } })).doc.endpoints[0]).toEqual({
+    id: 'fd6a02b',
+    name: 'Google DNS',
+    region: 'R',
+    type: 'ICMP',
+    address: '8.8.8.8',
+    timeoutMs: 1000,
+    enabled: false,
+    description: 'router',
+    tags: ['lan'],
+  })
+})
+
+test("a computed value is not taken from the user's member of its name, whatever its type", () => {
+  const { doc, issues } = up({
+    monitoring: { intervalSeconds: 5 },
+    regions: { R: { endpoints: [{ ...google, timeoutMs: 7 }], thresholds: limits } },
+    settings: { test_interval_seconds: 30 },
+  })
+  expect(doc).toMatchObject({ monitoring: { intervalSeconds: 30 }, legacy_monitoring: { intervalSeconds: 5 } })
+  expect(doc.endpoints[0]).toMatchObject({ timeoutMs: 1000, legacy_timeoutMs: 7 })
+  expect(codes(issues)).toEqual(['LEGACY_MEMBER', 'LEGACY_MEMBER'])
+})
+
 test('daily files are not touched', () => {
   const { taken } = named([{ ts: 1765233139, id: 'fd6a02b', ms: 1, st: 0, err: null }])
   expect(taken.files('2.0.0').get(DAY)).toEqual(taken.files('1.2.0').get(DAY))
@@ -160,6 +201,15 @@ describe('back', () => {
     const [first] = doc.endpoints
     const { regions } = down({ ...doc, endpoints: [...doc.endpoints, { ...first, region: 'New' }] })
     expect(regions.New).toMatchObject({ endpoints: [{ name: google.name }], thresholds: { latency_ms: 0, availability_percent: 0 } })
+  })
+
+  test('unknown settings and members, and the window, go back to their places', () => {
+    const before = {
+      regions: { R: { endpoints: [{ ...google, color: 'red' }], thresholds: { ...limits, jitter_ms: 5 }, note: 'r' } },
+      settings: { test_interval_seconds: 5, data_retention_days: 7, notifications_enabled: false, window_x: 3, theme: 'dark' },
+      zeta: [1],
+    }
+    expect(backJson(up(before).taken.files('2.0.0'), 'config.json', '2.0.0', '1.0.0')).toEqual(before)
   })
 
   test('the header names 1.1.0, the version that changed the file before', () => {
