@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { App, Started } from '../index.ts'
+import type { App, MigrationStatus, Started } from '../index.ts'
 import { StrataError, printable } from '../index.ts'
 import { out, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
@@ -43,27 +43,35 @@ const otherData = (root: string, original: string | null): StrataError =>
     hint: 'Give the other data a store of its own: --store OTHER_DIR',
   })
 
+/** A directory that someone named must hold data, and be the store's own: a slip of the pen would give another, empty store. */
+const makeFrom = async (app: App, before: MigrationStatus, from: string, root: string): Promise<void> => {
+  if (before.state === 'no-store') await app.init({ from })
+  else if (before.original !== from) throw otherData(root, before.original)
+}
+
+const idleText = (started: Started, status: MigrationStatus): string[] => [
+  status.state === 'held'
+    ? `on hold at ${started.schemaVersion} (${status.holdReason ?? ''}): ${started.directory}`
+    : `up to date at ${started.schemaVersion}: ${started.directory}`,
+  ...findingsText(started.findings),
+]
+
+const outcome = async (app: App, started: Started, isIdle: boolean, root: string): Promise<string[]> => {
+  if (started.error !== null)
+    return [`${paint('red', 'not upgraded')}: ${printable(started.error.message)}`, `active   ${started.directory} (${started.schemaVersion})`]
+  return isIdle ? idleText(started, await app.checkMigrationsNeeded()) : summary(app, started, root)
+}
+
 /** The main job in one command: make the store if there is none, upgrade, verify. A second time it says that all is done. */
 export const startCommand = async (app: App, parsed: Parsed, root: string): Promise<number> => {
-  const from = typeof parsed.flags.from === 'string' ? [resolve(parsed.flags.from)] : undefined
+  const from = typeof parsed.flags.from === 'string' ? resolve(parsed.flags.from) : undefined
   const before = await app.checkMigrationsNeeded()
-  const existed = before.state !== 'no-store'
-  if (existed && from !== undefined && before.original !== from[0]) throw otherData(root, before.original)
+  if (from !== undefined) await makeFrom(app, before, from, root)
   const stop = showProgress(app, parsed)
-  const started = await app.start({ migrate: true, ...(from === undefined ? {} : { from }) }).finally(stop)
-  const status = await app.checkMigrationsNeeded()
-  if (parsed.flags.json === true) out(JSON.stringify({ ...started, status }, null, 2))
-  else if (started.error !== null)
-    out(`${paint('red', 'not upgraded')}: ${printable(started.error.message)}\nactive   ${started.directory} (${started.schemaVersion})`)
-  else if (existed && !started.migrated && started.recovered.length === 0)
-    out(
-      [
-        status.state === 'held'
-          ? `on hold at ${started.schemaVersion} (${status.holdReason ?? ''}): ${started.directory}`
-          : `up to date at ${started.schemaVersion}: ${started.directory}`,
-        ...findingsText(started.findings),
-      ].join('\n'),
-    )
-  else out((await summary(app, started, root)).join('\n'))
+  const started = await app.start({ migrate: true }).finally(stop)
+  const isIdle = before.state !== 'no-store' && !started.migrated && started.recovered.length === 0
+  if (parsed.flags.json === true) out(JSON.stringify({ ...started, status: await app.checkMigrationsNeeded() }, null, 2))
+  else out((await outcome(app, started, isIdle, root)).join('
+'))
   return started.error === null ? 0 : 1
 }

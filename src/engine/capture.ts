@@ -10,7 +10,7 @@ import { batches } from './batches.ts'
 import { manifestOf, remember, scan } from './directory.ts'
 import { Pool } from './pool.ts'
 import type { Session } from './session.ts'
-import { flushStaged, makeFolders, publish } from './staged-directory.ts'
+import { flushStaged, letRest, makeFolders, publish } from './staged-directory.ts'
 import type { Survey } from './survey.ts'
 import { fileFindings } from './survey.ts'
 import type { CaptureResult, CaptureTask } from './task-types.ts'
@@ -87,6 +87,7 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
     await pool.each(captureTasks(from.path, staging, base === dataset.chain.migrations.length ? base : null, from.scanned), take)
     const staged = scan(context, staging)
     await flushStaged(context, staging, staged)
+    await letRest(staged, context.now)
     const readMs = context.now().getTime()
     const manifest = manifestOf(files.values(), staged.directories)
     const { commit } = recordCapture(session, transaction, wanted, { manifest, findings })

@@ -4,7 +4,7 @@ import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { removeTree } from '../storage/durable.ts'
-import { flushStaged, publish } from './staged-directory.ts'
+import { flushStaged, letRest, publish } from './staged-directory.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
@@ -86,7 +86,11 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const { context } = session
   const now = await settle(work, spec, spec.before)
   const staged = stageAll(work, now.files)
-  for (const target of targets) await flushStaged(context, staging.directory(target), scan(context, staging.directory(target)))
+  for (const target of targets) {
+    const scanned = scan(context, staging.directory(target))
+    await flushStaged(context, staging.directory(target), scanned)
+    await letRest(scanned, context.now)
+  }
   const made = sealTargets(work, spec, now, staged)
   for (const { snapshot } of made.sealed) publish(context, snapshot)
   recordSeal(work, spec, now, made)

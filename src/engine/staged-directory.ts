@@ -1,6 +1,8 @@
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { flushFiles, fsyncDirectory, rename } from '../storage/durable.ts'
 import type { Scanned } from '../storage/scan.ts'
+import { restMs } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
 /** Makes a directory's staged copy durable: every file, then every folder, deepest first. */
@@ -11,6 +13,12 @@ export const flushStaged = async ({ fs }: Pick<Context, 'fs'>, dir: string, scan
   )
   for (const { path } of [...scanned.directories].reverse()) fsyncDirectory(fs, join(dir, path))
   fsyncDirectory(fs, dir)
+}
+
+/** Lets the clock move on, so that the index of a staged directory trusts every file in it. */
+export const letRest = async (scanned: Scanned, now: () => Date): Promise<void> => {
+  const wait = restMs(scanned, now().getTime())
+  if (wait > 0) await setTimeout(wait)
 }
 
 /** Moves a durable staged directory to its place. */

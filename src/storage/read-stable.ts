@@ -10,7 +10,7 @@ const PATIENCE_MS = 10_000
 const PAUSE_MS = 25
 const clock = new Int32Array(new SharedArrayBuffer(4))
 
-export const fileStat = (stat: Stats): FileStat => ({
+const fileStat = (stat: Stats): FileStat => ({
   size: stat.size,
   mtimeMs: stat.mtimeMs,
   ctimeMs: stat.ctimeMs,

@@ -109,7 +109,15 @@ export type Index = {
  * A file changed in the same instant as it was read may have changed once more within one tick of the clock (git's racy
  * entries). Where times have no fraction of a second, the tick is a FAT file system's two seconds.
  */
-const racy = (stat: FileStat, readMs: number): boolean => stat.mtimeMs > readMs - (stat.mtimeMs % 1000 === 0 ? 2000 : 20)
+const TICK_MS = 20
+const racy = (stat: FileStat, readMs: number): boolean => stat.mtimeMs > readMs - (stat.mtimeMs % 1000 === 0 ? 2000 : TICK_MS)
+
+/** How long to wait until no file of a directory that only we write is too young to be trusted. */
+export const restMs = ({ files }: Scanned, nowMs: number): number => {
+  let newest = 0
+  for (const stat of files.values()) newest = Math.max(newest, stat.mtimeMs)
+  return Math.min(TICK_MS * 2, Math.max(0, newest + TICK_MS + 1 - nowMs))
+}
 
 const same = (a: FileStat, b: FileStat): boolean =>
   a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.mode === b.mode

@@ -118,3 +118,39 @@ describe('init without --from', () => {
     expect(error.hint).not.toBe('')
   })
 })
+
+describe('start, the main job in one command', () => {
+  it('makes the store from the directory, migrates, verifies and says what to do next; a second time it is one line', () => {
+    const box = sandbox()
+    const first = box.start('--from', box.data)
+    expect(first.code).toBe(0)
+    for (const words of ['verified', box.active(), '2.1.0', 'rollback']) expect(first.stdout).toContain(words)
+    const second = box.start('--from', box.data)
+    expect(second).toMatchObject({ code: 0, stdout: `up to date at 2.1.0: ${box.active()}\n`, stderr: '' })
+  })
+
+  it('without --from makes 30 days of sample data, once', () => {
+    const box = sandbox({})
+    const first = box.start()
+    expect(first.stderr).toContain('30 days of sample data')
+    expect(Object.keys(contents(join(box.store, 'sample')))).toHaveLength(31)
+    expect(box.start().stdout.trim().split('\n')).toHaveLength(1)
+  })
+
+  it.each(['missing', 'empty'])('--from a directory that is %s is refused: no fresh store takes its place', (name) => {
+    const box = sandbox({})
+    mkdirSync(join(box.dir, 'empty'))
+    const ran = box.start('--from', join(box.dir, name))
+    expect(ran.code).toBe(1)
+    expect(ran.stderr).toContain('NO_DATA')
+    expect(box.doc('status').state).toBe('no-store')
+  })
+
+  it('--from another directory than the store was made from is refused, naming both', () => {
+    const box = sandbox()
+    box.start('--from', box.data)
+    const ran = box.start('--from', box.dir)
+    expect(ran.code).toBe(1)
+    for (const words of ['EXISTS', box.data, '--store']) expect(ran.stderr).toContain(words)
+  })
+})

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { captured, migrated, sample, sandbox } from '../support/sandbox.ts'
+import { captured, sample, sandbox, upgraded } from '../support/sandbox.ts'
 import type { Sandbox } from '../support/sandbox.ts'
 import { contents, fingerprint } from '../support/tree.ts'
 
@@ -61,10 +61,10 @@ describe('kill -9 in the middle of migrate', () => {
     expect(fingerprint(box.data)).toEqual(original)
   })
 
-  it('again and again, ten times over, and the next one ends well', async () => {
+  it('again and again, and the next one ends well', async () => {
     const box = captured(sample(4))
-    for (let i = 0; i < 10; i++) {
-      const until = Date.now() + 120 + i * 25
+    for (let i = 0; i < 6; i++) {
+      const until = Date.now() + 130 + i * 40
       if (!(await killed(box, ['migrate', '-q'], () => Date.now() > until))) break
     }
     box.ok('migrate')
@@ -90,17 +90,20 @@ describe('kill -9 in the middle of init, rollback and adopt', () => {
     return () => Date.now() > until
   }
 
-  it.each([150, 190, 230, 270])('of init after %d ms: the next init works, or the store is there and whole', async (ms) => {
+  it.each([150, 190, 230])('of init after %d ms: the next init works, or the store is there and whole', async (ms) => {
     const box = sandbox(sample(4))
     await killed(box, ['init', '--from', box.data], after(ms))
     const ran = box.run(['init', '--from', box.data, '--json'])
-    if (ran.code !== 0) expect(JSON.parse(ran.stdout).error.code).toBe('EXISTS')
+    if (ran.code !== 0) {
+      expect(JSON.parse(ran.stdout).error.code).toBe('EXISTS')
+      box.ok('checkpoint')
+    }
     expect(contents(box.active())).toEqual(contents(box.data))
     expect(box.doc('verify').issues).toEqual([])
   })
 
   it.each([120, 160, 200])('of rollback after %d ms: one of the two is active, and the other can be reached', async (ms) => {
-    const box = migrated(sample(2))
+    const box = upgraded()
     const [up, down] = [contents(box.active()), contents(box.data)]
     await killed(box, ['rollback', '-q'], after(ms))
     box.run(['checkpoint'])

@@ -2,9 +2,8 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { captured, migrated } from '../support/sandbox.ts'
 import type { Sandbox } from '../support/sandbox.ts'
-import { TOY, toyModule } from '../support/toy.ts'
+import { TOY, toyCaptured, toyMigrated, toyModule } from '../support/toy.ts'
 import { contents, json, put } from '../support/tree.ts'
 
 /**
@@ -32,7 +31,7 @@ const ended = (child: ReturnType<Sandbox['background']>): Promise<number | null>
 
 /** Migrates, and does `act` while days/2.json is being transformed. */
 const during = async (act: (box: Sandbox, from: string) => void): Promise<{ box: Sandbox; code: number | null; from: string }> => {
-  const box = captured(TOY, toyModule())
+  const box = toyCaptured(toyModule())
   // What was made of a file before it changed once more stays in the pack.
   box.allowLeftovers()
   const module = pausing(box.dir)
@@ -94,7 +93,7 @@ describe('what the application writes while a migration runs', () => {
 
 describe('edits of a directory that is not active', () => {
   it('are committed on its branch before rollback activates it, and said', () => {
-    const box = migrated(TOY, toyModule())
+    const box = toyMigrated()
     const target = box.doc('show', '@-').snapshot.id
     const before = box.git('rev-parse', target)
     writeFileSync(join(box.directoryOf(target), 'days/1.json'), '[{"n": 99}]')
@@ -107,7 +106,7 @@ describe('edits of a directory that is not active', () => {
   })
 
   it('and of the one that redo returns to are, too', () => {
-    const box = migrated(TOY, toyModule())
+    const box = toyMigrated()
     const top = box.snapshot()
     box.ok('rollback')
     put(box.directoryOf(top), 'days/9.json', '{"header":{"schemaVersion":"2.0.0"},"list":[]}')
@@ -117,7 +116,7 @@ describe('edits of a directory that is not active', () => {
   })
 
   it('and `migrate` after a rollback is a new migration only where the side below was edited', () => {
-    const box = migrated(TOY, toyModule())
+    const box = toyMigrated()
     const top = box.snapshot()
     box.ok('rollback')
     box.edit('days/1.json', '[{"n": 5}]')

@@ -69,7 +69,7 @@ describe('migrate', () => {
 
   it('takes in what the application wrote before it, as a checkpoint first', () => {
     const box = captured()
-    const records = json(box.active(), DAY)
+    const records = json(box.active(), DAY) as unknown[]
     box.edit(DAY, [...records, { ts: 1765733139432, id: 'fd6a02b', ms: 7, st: 0, err: null }])
     box.ok('migrate')
     expect(day(box.active(), '2025-12-14').results).toHaveLength(records.length + 1)
@@ -108,7 +108,7 @@ describe('nothing of the data', () => {
   it('is in the journal, on stderr, or in an error', () => {
     const secret = 'hunter2-s3cr3t'
     const files = Object.fromEntries(sample(1))
-    const config = JSON.parse(Buffer.from(files['config.json'] as Uint8Array).toString())
+    const config = JSON.parse(Buffer.from(files['config.json'] ?? '').toString())
     config.settings.password = secret
     config.regions.Default.endpoints[0].description = secret
     const token = { timestamp: '2025-12-14T10:00:00Z', endpoint_id: 'Default-Google DNS', latency_ms: 1, status: 'failure', error: secret }

@@ -216,7 +216,7 @@ describe('up, down, up', () => {
   it('after an edit below, the records of both are there, and verify is content', () => {
     const box = upgraded()
     box.ok('rollback')
-    const records = json(box.active(), DAY)
+    const records = json(box.active(), DAY) as unknown[]
     box.edit(DAY, [...records, { ts: 1765733139432, id: 'fd6a02b', ms: 7, st: 0, err: null }])
     box.ok('migrate')
     expect(day(box.active(), '2025-12-14').results).toHaveLength(records.length + 1)

@@ -80,7 +80,7 @@ describe('the five methods of T022', () => {
     const { app, data } = await application()
     await app.init({ from: data })
     await app.waitForJob((await app.startMigration()).id)
-    const records = ['2025-12-13', '2025-12-14'].reduce((n, date) => n + json(data, `data/${date}.json`).length, 0)
+    const records = ['2025-12-13', '2025-12-14'].reduce((n, date) => n + (json(data, `data/${date}.json`) as unknown[]).length, 0)
     expect((await app.getMigrationStatus()).recordsDone - records).toBeLessThanOrEqual(1)
   })
 
@@ -203,7 +203,7 @@ describe('jobs', () => {
     await app.waitForJob((await app.startMigration()).id)
     expect(logged.map((l) => l.step)).toEqual(expect.arrayContaining(['1.1.0', '1.2.0', '2.0.0', '2.1.0']))
     for (const entry of logged) {
-      expect(Number.isNaN(Date.parse(String(entry.time)))).toBe(false)
+      expect(Number.isNaN(Date.parse(entry.time))).toBe(false)
       expect(['info', 'warning', 'error']).toContain(entry.level)
       expect(entry.message).not.toBe('')
     }

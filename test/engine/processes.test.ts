@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { spawn } from 'node:child_process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { NETMONITOR, application, refusal } from '../support/library.ts'
 import { ROOT } from '../support/sandbox.ts'
@@ -27,7 +28,7 @@ const holder = async (store: string, data: string): Promise<{ pid: number; end: 
   `
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['pipe', 'pipe', 'inherit'], cwd: data })
   onTestFinished(() => void child.kill('SIGKILL'))
-  await new Promise((resolve) => child.stdout.once('data', resolve))
+  await once(child.stdout, 'data')
   return {
     pid: child.pid ?? 0,
     end: () =>

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type * as strata from '../../src/index.ts'
 import { temporary } from '../contract/temporary.ts'
 import { ROOT, sample } from './sandbox.ts'
 import type { Content } from './tree.ts'
@@ -7,7 +8,7 @@ import { putAll } from './tree.ts'
 
 /** The library as an application gets it: built, with its workers beside it. */
 
-type Library = typeof import('../../src/index.ts')
+type Library = typeof strata
 export type App = InstanceType<Library['App']>
 
 // The declarations are those of the sources it was built from.
@@ -22,7 +23,7 @@ export const application = async (content: Content = sample(2), migrations = NET
   putAll(data, content)
   const logged: Log[] = []
   const open = (module = migrations): Promise<App> =>
-    library.App.open({ store, migrations: module, app: 'test', appVersion: '1.2.3', log: (entry) => logged.push(entry as Log) })
+    library.App.open({ store, migrations: module, app: 'test', appVersion: '1.2.3', log: (entry) => logged.push(entry) })
   return { dir, store, data, logged, open, app: await open() }
 }
 

@@ -12,14 +12,14 @@ import { json, put, putAll } from './tree.ts'
 /** The real command line on real files; stock git judges the repository after every command. */
 
 export const ROOT = join(import.meta.dirname, '../..')
-export const CLI = join(ROOT, 'dist/cli.js')
+const CLI = join(ROOT, 'dist/cli.js')
 const START = join(ROOT, 'dist/start.js')
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string }
 type How = { env?: Record<string, string>; cwd?: string; program?: string; input?: string; judge?: boolean }
 
 /** Last day of the sample. */
-export const END = '2025-12-14'
+const END = '2025-12-14'
 export const sample = (days: number, seed = 1): Map<string, Uint8Array> => new Map(sampleFiles({ days, endDate: END, seed }))
 
 const fsck = (store: string): string => {
@@ -77,12 +77,10 @@ export const sandboxAt = (dir: string, migrations?: string) => {
   const refused = (...args: string[]): { code: string; message: string; hint: string; data: Record<string, unknown> } => {
     const ran = run([...args, '--json'])
     expect(ran.code).toBe(1)
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- as above
     return JSON.parse(ran.stdout).error
   }
 
   const current = (): { snapshot: string; directory: string; schemaVersion: string; readableBy: string[]; hold: object | null } =>
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- as above
     json(store, 'CURRENT')
 
   return {
@@ -144,26 +142,34 @@ export const migrated = (content?: Content, migrations?: string): Sandbox => {
   return box
 }
 
-let template: Sandbox | undefined
+const templates = new Map<string, Sandbox>()
 
-/** A copy of a migrated store of two days, made once a test file: half the price of `migrated`. Its original is not `data`. */
-export const upgraded = (): Sandbox => {
-  if (template === undefined) {
-    const made = sandboxAt(mkdtempSync(join(tmpdir(), 'strata-template-')))
+/** A store that `make` made once for this test file, copied: half the price of a new one. Its original is not `data`. */
+export const copyOf = (name: string, make: (dir: string) => Sandbox, migrations?: string): Sandbox => {
+  let from = templates.get(name)
+  if (from === undefined) {
+    const dir = mkdtempSync(join(tmpdir(), 'strata-template-'))
     process.once('exit', () => {
-      rmSync(made.dir, { recursive: true, force: true })
+      rmSync(dir, { recursive: true, force: true })
     })
-    putAll(made.data, sample(2))
-    made.ok('init', '--from', made.data)
-    made.ok('migrate')
-    template = made
+    from = make(dir)
+    templates.set(name, from)
   }
-  const box = sandboxAt(temporary())
-  cpSync(template.dir, box.dir, { recursive: true, preserveTimestamps: true })
+  const box = sandboxAt(temporary(), migrations)
+  cpSync(from.dir, box.dir, { recursive: true, preserveTimestamps: true })
   return box
 }
 
+/** Makes a store at `dir` with the given commands after its capture. */
+export const made = (dir: string, content: Content, migrations: string | undefined, ...commands: string[][]): Sandbox => {
+  const box = sandboxAt(dir, migrations)
+  putAll(box.data, content)
+  for (const command of [['init', '--from', box.data], ...commands]) box.ok(...command)
+  return box
+}
+
+/** Two days of NetMonitor, migrated. */
+export const upgraded = (): Sandbox => copyOf('upgraded', (dir) => made(dir, sample(2), undefined, ['migrate']))
+
 /** A day as it is from 1.1.0 on. */
-export const day = (root: string, date: string): { results: Record<string, unknown>[] } =>
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- parsed JSON
-  json(root, `data/${date}.json`)
+export const day = (root: string, date: string): { results: Record<string, unknown>[] } => json(root, `data/${date}.json`)

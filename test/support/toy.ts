@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { temporary } from '../contract/temporary.ts'
-import { ROOT } from './sandbox.ts'
+import type { Sandbox } from './sandbox.ts'
+import { ROOT, copyOf, made } from './sandbox.ts'
 
 /** A small dataset as a plain JavaScript module, with a function of the test's own in any place of the chain. */
 
@@ -89,3 +90,10 @@ export const toyModule = (plan: ToyPlan = {}): string => {
   writeFileSync(path, source(plan))
   return path
 }
+
+/** The toy dataset, captured; `migrations` is the build of the application that runs from now on. */
+export const toyCaptured = (migrations: string): Sandbox => copyOf('toy', (dir) => made(dir, TOY, toyModule()), migrations)
+
+/** The same, taken to 3.0.0 by the module as it should be. */
+export const toyMigrated = (migrations = toyModule()): Sandbox =>
+  copyOf('toy migrated', (dir) => made(dir, TOY, toyModule(), ['migrate']), migrations)

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** A directory tree, looked at without any code of the store. */
@@ -33,16 +32,21 @@ export const fingerprint = (root: string): Record<string, string> =>
 
 export type Content = ReadonlyMap<string, Uint8Array> | Readonly<Record<string, unknown>>
 
-/** Text and bytes are written as they stand; anything else as Go's MarshalIndent would. */
+/** Text and bytes are written as they stand; anything else as Go's MarshalIndent would, escapes aside. */
 export const put = (root: string, path: string, value: unknown): void => {
   mkdirSync(dirname(join(root, path)), { recursive: true })
   const bytes = typeof value === 'string' || value instanceof Uint8Array ? value : JSON.stringify(value, null, 2)
   writeFileSync(join(root, path), bytes)
 }
 
+/** Yesterday's data: a file that was written just now is watched for two seconds when it cannot be read. */
 export const putAll = (root: string, content: Content): void => {
   mkdirSync(root, { recursive: true })
-  for (const [path, value] of content instanceof Map ? (content as Map<string, unknown>) : Object.entries(content)) put(root, path, value)
+  const yesterday = Date.now() / 1000 - 86_400
+  for (const [path, value] of content instanceof Map ? (content as Map<string, unknown>) : Object.entries(content)) {
+    put(root, path, value)
+    utimesSync(join(root, path), yesterday, yesterday)
+  }
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- parsed JSON, looked at by expectations
