@@ -58,7 +58,10 @@ const idleText = (started: Started, status: MigrationStatus): string[] => [
 
 const outcome = async (app: App, started: Started, isIdle: boolean, root: string): Promise<string[]> => {
   if (started.error !== null)
-    return [`${paint('red', 'not upgraded')}: ${printable(started.error.message)}`, `active   ${started.directory} (${started.schemaVersion})`]
+    return [
+      `${paint('red', 'not upgraded')}: ${printable(started.error.message)}`,
+      `active   ${started.directory} (${started.schemaVersion})`,
+    ]
   return isIdle ? idleText(started, await app.checkMigrationsNeeded()) : summary(app, started, root)
 }
 
@@ -71,7 +74,6 @@ export const startCommand = async (app: App, parsed: Parsed, root: string): Prom
   const started = await app.start({ migrate: true }).finally(stop)
   const isIdle = before.state !== 'no-store' && !started.migrated && started.recovered.length === 0
   if (parsed.flags.json === true) out(JSON.stringify({ ...started, status: await app.checkMigrationsNeeded() }, null, 2))
-  else out((await outcome(app, started, isIdle, root)).join('
-'))
+  else out((await outcome(app, started, isIdle, root)).join('\n'))
   return started.error === null ? 0 : 1
 }
