@@ -35,6 +35,12 @@ export const addedRecords = (base: readonly unknown[], theirs: readonly unknown[
 /** `theirs` and `base` as their writer left them, before the chain; both of `kind`. */
 export type Written = { readonly kind: Kind; readonly base: Uint8Array | null; readonly theirs: Uint8Array }
 
+/** Whether every record that was there before is still there: a build that appends keeps them, one that rewrites may not. */
+export const keepsRecords = (dataset: Dataset, { kind, base, theirs }: Written): boolean => {
+  const recordsOf = (bytes: Uint8Array): readonly unknown[] => parseDocument(kind, bytes, dataset.layout).records ?? []
+  return base === null || addedRecords(recordsOf(theirs), recordsOf(base), dataset).length === 0
+}
+
 /**
  * A record file that was written on both sides: ours, and the records that theirs has more than `base` had. What a step makes
  * of a record may depend on the file around it, so they are told apart as they were `written` where that is known; a step

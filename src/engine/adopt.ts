@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import { fileVersion } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
+import { issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
 import { headOf, memorySource } from '../core/memory.ts'
 import type { Written } from '../core/merge.ts'
-import { mergeRecords } from '../core/merge.ts'
+import { keepsRecords, mergeRecords } from '../core/merge.ts'
 import type { Kind } from '../core/schema.ts'
 import { kindOf } from '../core/schema.ts'
 import type { Snapshot } from '../core/state.ts'
@@ -81,9 +82,14 @@ const writtenOf = ({ session }: JobWork, { written }: Sides, path: string): Writ
   return theirs === null || kind?.record === undefined || (base !== null && kindIn(base) !== kind) ? undefined : { kind, base, theirs }
 }
 
-const conflict = (work: JobWork, path: string, message: string): void => {
-  work.session.context.log('warning', `ADOPT_CONFLICT: ${message}; the active one is kept, the other is in the history`, { file: path })
+/** Ours stays; the job's log says so, and keeps it in the journal. */
+const conflict = (work: JobWork, sides: Sides, path: string, why: string): void => {
+  const message = `${why}; the active one is kept, the other is in the history`
+  const step = sides.active.snapshot.schemaVersion
   work.staging.drop(path)
+  work.staging.note(
+    issue({ severity: 'warning', code: 'ADOPT_CONFLICT', file: path, message, step, hint: 'Compare the two with: strata show' }),
+  )
 }
 
 /** Both sides wrote: all records are kept, and what is derived from them is derived again. */
@@ -94,7 +100,7 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
   const kind = kinds[kindOf(kinds, path) ?? '']
   const target = work.targets[0]
   if (kind?.record === undefined || target === undefined) {
-    conflict(work, path, 'was changed on both sides')
+    conflict(work, sides, path, 'was changed on both sides')
     return
   }
   const theirs = readFile(fs, join(work.staging.directory(target), path)) ?? new Uint8Array()
@@ -121,10 +127,13 @@ const resolve = (work: JobWork, sides: Sides, path: string): void => {
   if (ours === undefined) return
   if (work.staging.result(path)?.damaged === true) {
     // What cannot be read there is no reason to give up what can be read here.
-    conflict(work, path, 'cannot be read in the original directory')
+    conflict(work, sides, path, 'cannot be read in the original directory')
     return
   }
-  if (ours.sha256 === sides.base.get(path)?.sha256) return
+  const written = writtenOf(work, sides, path)
+  // A newer build that appended to a day of shape A emptied the records that were there: those are kept as ours.
+  const keeps = written === undefined || keepsRecords(work.session.context.dataset, written)
+  if (keeps && ours.sha256 === sides.base.get(path)?.sha256) return
   merge(work, sides, path, ours)
 }
 

@@ -35,6 +35,7 @@ export class Staging {
   readonly #base: number
   readonly #targets: readonly StageTarget[]
   readonly #results = new Map<string, Transformed>()
+  readonly #notes: Issue[] = []
   #round = 0
 
   constructor(context: Context, base: number, targets: readonly StageTarget[]) {
@@ -89,6 +90,11 @@ export class Staging {
     return this.#results.get(path)
   }
 
+  /** Something the job found besides what its files' own steps say. */
+  note(found: Issue): void {
+    this.#notes.push(found)
+  }
+
   /** Puts outputs of the only target in place of what the transform made. */
   put(path: string, outputs: readonly Made[], issues: readonly Issue[]): void {
     const before = this.#results.get(path)
@@ -130,7 +136,7 @@ export class Staging {
   /** The content of one target, from all results. Throws EXISTS when two files were made for one path. */
   step(index: number, before: ReadonlyMap<string, FileEntry>): StagedStep {
     const files = new Map<string, FileEntry>()
-    const issues: Issue[] = []
+    const issues: Issue[] = index === 0 ? [...this.#notes] : []
     let [changed, created] = [0, 0]
     for (const result of this.#results.values()) {
       for (const made of result.steps[index] ?? []) {

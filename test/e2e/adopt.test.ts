@@ -111,7 +111,7 @@ describe('adopt', () => {
     expect(tests(box, 'aggregated/2025-12-15-hourly.json')).toBe(1)
   })
 
-  it('keeps our config.json where both changed it, and says ADOPT_CONFLICT; theirs is in the history', () => {
+  it('keeps our config.json where both changed it, and says ADOPT_CONFLICT in its log; theirs is in the history', () => {
     const box = migrated()
     const theirs = json(box.data, 'config.json')
     theirs.settings.data_retention_days = 365
@@ -132,6 +132,19 @@ describe('adopt', () => {
     put(box.data, 'config.json', theirs)
     box.ok('adopt')
     expect(json(box.active(), 'config.json').retention.days).toBe(365)
+  })
+
+  it('keeps the good records of a day that another build emptied when it appended to it', () => {
+    const box = migrated()
+    const good = day(box.active(), DATE).results
+    const emptied = good.map(() => ({ ts: 0, id: '', ms: 0, st: 0, err: null }))
+    put(box.data, DAY, [...emptied, { ts: 1765733139432, id: 'fd6a02b', ms: 90009, st: 0, err: null }])
+    const aggregated = tests(box)
+    box.ok('adopt')
+    const now = day(box.active(), DATE).results
+    expect(now.slice(0, good.length)).toEqual(good)
+    expect(latencies(box, 90009)).toEqual([1])
+    expect(tests(box)).toBe(aggregated + 1)
   })
 
   it('a second time has nothing new', () => {
