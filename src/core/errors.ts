@@ -35,6 +35,7 @@ export const ERROR_CODES = [
   'UNREADABLE',
   'UNSTABLE', // a file kept changing while it was read
   'UNSUPPORTED_NAME',
+  'UNTRUSTED', // the store is not laid out as Strata does it, or belongs to someone else
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]

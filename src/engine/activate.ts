@@ -5,19 +5,42 @@ import type { ActivationReason, HoldCause } from '../core/events.ts'
 import type { Snapshot } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import { checkpoint } from './checkpoint.ts'
-import type { Difference } from './directory.ts'
+import type { Context } from './context.ts'
+import type { Difference, Looked } from './directory.ts'
 import { differences, isQuiet, look } from './directory.ts'
 import { materialise } from './materialise.ts'
 import { Pool } from './pool.ts'
+import { editedFiles } from './preview.ts'
 import type { Session } from './session.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
-/** Commits what the application wrote into the active snapshot, if anything; costs one stat scan otherwise. */
-const catchUpActive = async (session: Session, reason: string): Promise<Snapshot> => {
+type Left = { readonly snapshot: Snapshot; readonly written: readonly Difference[] }
+
+/** What a checkpoint needs besides the files: packs, trees, a journal line. */
+const CHECKPOINT_BYTES = 128 * 1024
+
+/** On a full disk the edits stay where they are: the directory that is left is never removed, and its next checkpoint takes them. */
+const hasRoomFor = ({ fs, root }: Context, { changes }: Looked): boolean => {
+  const bytes = changes.changed.reduce((sum, path) => sum + (changes.scanned.files.get(path)?.size ?? 0), 0)
+  return fs.statfs(root).freeBytes > bytes + CHECKPOINT_BYTES
+}
+
+/** The snapshot that is left, what the application wrote into it committed, and what has been written there since a commit. */
+const leave = async (session: Session, reason: string, since: Snapshot['commit'] | undefined): Promise<Left> => {
+  const { context } = session
   const active = activeSnapshot(session.state)
   if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet')
-  if (isQuiet(look(session.context, active))) return active
-  return (await checkpoint(session, active.id, reason)).snapshot
+  const looked = look(context, active)
+  const from = since ?? active.sealed
+  if (isQuiet(looked)) return { snapshot: active, written: writtenSince(session, active, from) }
+  if (hasRoomFor(context, looked)) {
+    const { snapshot } = await checkpoint(session, active.id, reason)
+    return { snapshot, written: writtenSince(session, snapshot, from) }
+  }
+  const edited = editedFiles(context, active).map((path): Difference => ({ path, change: 'changed' }))
+  const known = writtenSince(session, active, from)
+  if (edited.length > 0) context.log('warning', `the disk is full: ${edited.length} edited files of ${active.id} are committed later`)
+  return { snapshot: active, written: [...known, ...edited.filter((e) => !known.some((k) => k.path === e.path))] }
 }
 
 /** The target's directory, complete, checked, and with edits that do not belong to it committed on its own branch. */
@@ -72,12 +95,11 @@ export type Activation = {
  * and refused (DATA_WRITTEN_SINCE) unless `exact`; the target is activated only as what it was verified to be.
  */
 export const activate = async (session: Session, target: Snapshot, how: Activation): Promise<readonly Difference[]> => {
-  const left = await catchUpActive(session, how.reason === 'rollback' ? 'before rollback' : 'before switching')
-  const written = writtenSince(session, left, how.since ?? left.sealed)
+  const { snapshot: left, written } = await leave(session, how.reason === 'rollback' ? 'before rollback' : 'before switching', how.since)
   if (written.length > 0 && !how.exact) throw hidden(target, written)
   const proof = await prepareTarget(session, target)
-  const again = await catchUpActive(session, 'before switching')
-  if (again.commit !== left.commit && !how.exact) throw hidden(target, writtenSince(session, again, left.commit))
+  const again = await leave(session, 'before switching', left.commit)
+  if (again.written.length > 0 && !how.exact) throw hidden(target, again.written)
   const fresh = session.state.snapshots[target.id]?.verifiedCommit !== proof.commit
   session.commit(...(fresh ? [{ type: 'verify' as const, proofs: [proof] }] : []), {
     type: 'activate',

@@ -36,6 +36,7 @@ import type { ValidationReport } from './verify.ts'
 import { verifyStore } from './verify.ts'
 import { survey } from './survey.ts'
 import { Repository } from '../storage/repository.ts'
+import { releaseReserve } from '../storage/reserve.ts'
 
 export type AppOptions = Omit<ContextOptions, 'dataset' | 'module'> & {
   /** Path of the module that exports the dataset as default: workers load it too. */
@@ -140,12 +141,12 @@ export class App {
    * last job. Throws DATA_WRITTEN_SINCE unless `exact`.
    */
   rollbackMigration(migrationID = '', options: { exact?: boolean } = {}): Promise<Switched> {
-    return this.#write((session) => rollback(session, migrationID, options.exact ?? false))
+    return this.#write((session) => rollback(session, migrationID, options.exact ?? false), true)
   }
 
   /** Returns to what the last rollback left. */
   redo(options: { exact?: boolean } = {}): Promise<Switched> {
-    return this.#write((session) => redo(session, options.exact ?? false))
+    return this.#write((session) => redo(session, options.exact ?? false), true)
   }
 
   /** What a rollback or redo would do; writes nothing. */
@@ -242,11 +243,13 @@ export class App {
     }
   }
 
-  async #write<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  /** `mayUseReserve`: a switch must succeed on a full disk, too. */
+  async #write<T>(work: (session: Session) => Promise<T>, mayUseReserve = false): Promise<T> {
     return this.#guard(async () => {
       readState(this.#context)
       const session = await openSession(this.#context)
       try {
+        if (mayUseReserve) releaseReserve(this.#context.fs, this.#context.paths.reserve, this.#context.root)
         recover(session)
         return await work(session)
       } finally {

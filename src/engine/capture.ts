@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { readableBy, versionIndex } from '../core/chain.ts'
 import type { SourceDirectory } from '../core/events.ts'
 import type { Issue } from '../core/issues.ts'
@@ -69,7 +68,7 @@ const recordCapture = (session: Session, transaction: Transaction, wanted: Wante
 export const captureDirectory = async (session: Session, from: Survey, wanted: Wanted): Promise<Manifest> => {
   const { context } = session
   const { fs, paths, dataset } = context
-  const staging = join(paths.staging, wanted.id)
+  const staging = paths.staged(wanted.id)
   const base = versionIndex(dataset.chain, wanted.version)
   makeFolders(context, staging, from.scanned)
   const pool = new Pool({ fs, dataset, module: context.module, bytes: bytesOf(from.scanned), workers: context.workers })

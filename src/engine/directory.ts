@@ -1,4 +1,5 @@
 import { isIgnored } from '../core/dataset.ts'
+import { fromSystem, hasCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
 import { compareBytes } from '../core/names.ts'
@@ -33,7 +34,7 @@ export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['
 export const knownFiles = (looked: Looked, repository: Repository, commit: Oid): Map<string, FileEntry> =>
   looked.index === undefined ? new Map(repository.manifest(commit).files.map((f) => [f.path, f])) : new Map(looked.index.entries)
 
-/** Remembers what a directory's files are, so that the next scan need not read them. */
+/** Remembers what a directory's files are, so that the next scan need not read them. A full disk only makes that scan slower. */
 export const remember = (
   context: Context,
   id: string,
@@ -47,7 +48,11 @@ export const remember = (
     const file = files.get(path)
     if (file !== undefined) entries.set(path, { ...file, mode: stat.mode, stat })
   }
-  writeIndex(context.fs, context.paths.index(id), { entries, directories: scanned.directories, commit, readMs })
+  try {
+    writeIndex(context.fs, context.paths.index(id), { entries, directories: scanned.directories, commit, readMs })
+  } catch (error) {
+    if (!hasCode(fromSystem(error), 'NO_SPACE')) throw error
+  }
 }
 
 export type Difference = { readonly path: string; readonly change: 'added' | 'changed' | 'removed' }

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { StrataError, fromSystem, hasCode, messageOf } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
@@ -152,7 +151,7 @@ const announce = (session: Session, spec: JobSpec, jobId: string, targets: reado
 export const sweepAnnounced = ({ context, state }: Session): string[] => {
   const left = state.announced.filter((id) => state.snapshots[id] === undefined)
   const dirs = left
-    .flatMap((id) => [join(context.paths.staging, id), context.paths.snapshot(id)])
+    .flatMap((id) => [context.paths.staged(id), context.paths.snapshot(id)])
     .filter((dir) => context.fs.lstat(dir) !== undefined)
   for (const dir of dirs) removeTree(context.fs, dir)
   return dirs

@@ -2,7 +2,7 @@ import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { JournalView } from '../storage/journal.ts'
 import type { Layout } from '../storage/layout.ts'
-import { readLooseRefs, readPackedRefs } from '../storage/refs.ts'
+import { readLooseRefs, salvageRefs } from '../storage/refs.ts'
 import type { Repository } from '../storage/repository.ts'
 
 const SEQ = /^Strata-Seq: (\d+)$/m
@@ -18,7 +18,7 @@ export const refuseLostLine = (
 ): void => {
   if (view?.torn !== true) return
   const { fs, paths } = where
-  for (const [name, oid] of new Map([...readPackedRefs(fs, paths.repository), ...readLooseRefs(fs, paths.repository)])) {
+  for (const [name, oid] of new Map([...salvageRefs(fs, paths.repository), ...readLooseRefs(fs, paths.repository)])) {
     const seq = repository.packs.has(oid) ? Number(SEQ.exec(repository.commit(oid).message)?.[1] ?? 0) : 0
     if (seq > view.state.seq)
       throw new StrataError(

@@ -41,7 +41,7 @@ const writeManifest = (context: Context, repository: Repository, manifest: Manif
 export const materialise = async (session: Session, snapshot: Snapshot): Promise<void> => {
   const { context, repository } = session
   const manifest = repository.manifest(snapshot.commit)
-  const staging = join(context.paths.staging, snapshot.id)
+  const staging = context.paths.staged(snapshot.id)
   removeTree(context.fs, staging)
   writeManifest(context, repository, manifest, staging)
   await flushStaged(context, staging, scan(context, staging))

@@ -8,6 +8,7 @@ import type { FsPort } from '../storage/fs.ts'
 import type { JournalView } from '../storage/journal.ts'
 import { readJournal } from '../storage/journal.ts'
 import type { Layout } from '../storage/layout.ts'
+import { refuseLink } from '../storage/trust.ts'
 
 type Where = { readonly root: string; readonly paths: Layout; readonly fs: FsPort }
 
@@ -45,6 +46,7 @@ export const currentPointer = (where: Where): Pointer => {
   const pointer = text === undefined ? undefined : intact(text)
   const found = pointer ?? pointerOf(readState(where))
   if (found === undefined) throw noStore(where.root)
+  refuseLink(where.fs, where.root, where.paths.snapshot(found.snapshot))
   return found
 }
 

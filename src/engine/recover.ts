@@ -1,6 +1,8 @@
 import { join } from 'node:path'
-import { makeDirectory, rename } from '../storage/durable.ts'
-import { readPackedRefs, writePackedRefs } from '../storage/refs.ts'
+import { hasCode } from '../core/errors.ts'
+import { dropOwnLock, makeDirectory, rename } from '../storage/durable.ts'
+import { TEMPORARY } from '../storage/pack-write.ts'
+import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { refsOf } from '../core/state.ts'
 import { createFolders } from './session.ts'
@@ -40,19 +42,43 @@ const quarantineStaging = ({ context }: Session): string[] => {
 
 const dropTemporary = ({ context }: Session): string[] => {
   const { fs, paths } = context
-  const packs = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).filter((name) => name.startsWith('tmp_'))
-  for (const name of packs) fs.unlink(join(paths.packs, name))
-  const locks = [`${paths.current}.lock`, join(paths.repository, 'packed-refs.lock'), join(paths.repository, 'HEAD.lock')].filter(
-    (path) => fs.lstat(path) !== undefined,
-  )
-  for (const path of locks) fs.unlink(path)
-  const count = packs.length + locks.length
+  const inFolder = (dir: string, isOurs: (name: string) => boolean): string[] =>
+    fs.lstat(dir) === undefined
+      ? []
+      : fs
+          .readdir(dir)
+          .filter(isOurs)
+          .map((name) => join(dir, name))
+  const left = [
+    ...inFolder(paths.packs, (name) => name.startsWith(TEMPORARY)),
+    ...inFolder(paths.indexes, (name) => name.endsWith('.lock')),
+    ...[`${paths.current}.lock`].filter((path) => fs.lstat(path) !== undefined),
+  ]
+  for (const path of left) fs.unlink(path)
+  const shared = ['packed-refs', 'HEAD'].map((name) => dropOwnLock(fs, join(paths.repository, name)))
+  const count = shared.reduce((sum, n) => sum + n, left.length)
   return count === 0 ? [] : [`removed ${count} temporary files`]
 }
 
 const isAncestor = (session: Session, old: Oid, of: Oid): boolean => {
   for (let at: Oid | undefined = of; at !== undefined; at = session.repository.commit(at).parents[0]) if (at === old) return true
   return false
+}
+
+/** A packed-refs that cannot be read is set aside; the refs in it that are whole are kept, and the journal's are made anew. */
+const mendRefs = ({ context }: Session): string[] => {
+  const { fs, paths, now } = context
+  try {
+    readPackedRefs(fs, paths.repository)
+    return []
+  } catch (error) {
+    if (!hasCode(error, 'CORRUPT')) throw error
+  }
+  const kept = salvageRefs(fs, paths.repository)
+  makeDirectory(fs, paths.quarantine)
+  rename(fs, join(paths.repository, 'packed-refs'), join(paths.quarantine, `${now().getTime()}-packed-refs`))
+  writePackedRefs(fs, paths.repository, kept)
+  return ['set a damaged packed-refs aside in quarantine/ and made it anew']
 }
 
 /** A branch that is ahead of the journal keeps its commits under another name. */
@@ -80,7 +106,13 @@ export const recover = (session: Session): string[] => {
   const { context } = session
   if (session.state.storeId === '') return []
   createFolders(context)
-  const actions = [...endRunning(session), ...quarantineStaging(session), ...dropTemporary(session), ...saveLost(session)]
+  const actions = [
+    ...endRunning(session),
+    ...quarantineStaging(session),
+    ...dropTemporary(session),
+    ...mendRefs(session),
+    ...saveLost(session),
+  ]
   const projected = session.project()
   if (projected.length > 0) actions.push(`rewrote ${projected.join(', ')} from the journal`)
   if (actions.length === 0) return []

@@ -2,6 +2,7 @@ import type { Command } from '../core/decide.ts'
 import { decide } from '../core/decide.ts'
 import type { Slice, StrataEvent } from '../core/events.ts'
 import { encodePointer } from '../core/pointer.ts'
+import { hasCode, messageOf } from '../core/errors.ts'
 import type { State } from '../core/state.ts'
 import { pointerOf, refsOf } from '../core/state.ts'
 import { makeDirectory, replaceFile } from '../storage/durable.ts'
@@ -13,6 +14,8 @@ import { acquireLock } from '../storage/lock.ts'
 import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs } from '../storage/refs.ts'
 import type { Transaction } from '../storage/repository.ts'
 import { Repository, createRepository } from '../storage/repository.ts'
+import { keepReserve } from '../storage/reserve.ts'
+import { requireTrust } from '../storage/trust.ts'
 import type { Context } from './context.ts'
 import { refuseLostLine } from './lost-line.ts'
 import { readView } from './read.ts'
@@ -65,21 +68,10 @@ export class Session {
   /** Writes what the journal says into refs, HEAD and CURRENT, as far as it differs. */
   project(): string[] {
     const { fs, paths } = this.context
-    const done: string[] = []
-    const before = readPackedRefs(fs, paths.repository)
-    const after = new Map([...before, ...refsOf(this.state)])
-    if (encodePackedRefs(before) !== encodePackedRefs(after)) {
-      writePackedRefs(fs, paths.repository, after)
-      done.push('refs')
-    }
-    const head = `refs/heads/${this.state.active ?? 'none'}`
-    if (readHead(fs, paths.repository) !== head) {
-      writeHead(fs, paths.repository, head)
-      done.push('HEAD')
-    }
+    const done = this.#projectRefs()
     const pointer = pointerOf(this.state)
     if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer)) {
-      replaceFile(fs, paths.current, Buffer.from(encodePointer(pointer)), { mode: 0o644 })
+      replaceFile(fs, paths.current, Buffer.from(encodePointer(pointer)))
       done.push('CURRENT')
     }
     return done
@@ -93,10 +85,34 @@ export class Session {
     try {
       this.#journal.close()
       this.repository.close()
+      if (this.state.storeId !== '') keepReserve(this.context.fs, this.context.paths.reserve)
     } finally {
       // Whatever else fails: a process that goes on must not keep others out.
       await this.#lock.release()
     }
+  }
+
+  /** While git is at work in the repository, refs and HEAD wait for the next command; the journal and CURRENT do not. */
+  #projectRefs(): string[] {
+    const { fs, paths } = this.context
+    const done: string[] = []
+    try {
+      const before = readPackedRefs(fs, paths.repository)
+      const after = new Map([...before, ...refsOf(this.state)])
+      if (encodePackedRefs(before) !== encodePackedRefs(after)) {
+        writePackedRefs(fs, paths.repository, after)
+        done.push('refs')
+      }
+      const head = `refs/heads/${this.state.active ?? 'none'}`
+      if (readHead(fs, paths.repository) !== head) {
+        writeHead(fs, paths.repository, head)
+        done.push('HEAD')
+      }
+    } catch (error) {
+      if (!hasCode(error, 'LOCKED')) throw error
+      this.context.log('warning', `${messageOf(error)}; the branches follow with the next command`)
+    }
+    return done
   }
 
   #slice(transaction: Transaction): Slice {
@@ -115,9 +131,11 @@ export const createFolders = ({ fs, root, paths }: Context): void => {
 /** Takes the lock and reads the journal. The caller recovers, works and closes. Throws LOCKED. */
 export const openSession = async (context: Context): Promise<Session> => {
   const { fs, root, paths, actor, now, id, waitMs } = context
+  requireTrust(fs, paths, [])
   const lock = await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs)
   try {
     const view = readView(context)
+    requireTrust(fs, paths, Object.keys(view?.state.snapshots ?? {}))
     const repository = new Repository(fs, paths.repository)
     refuseLostLine(context, repository, view)
     return new Session(

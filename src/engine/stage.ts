@@ -45,7 +45,7 @@ export class Staging {
   }
 
   directory(target: StageTarget): string {
-    return join(this.#context.paths.staging, target.snapshot)
+    return this.#context.paths.staged(target.snapshot)
   }
 
   /** Makes the empty directories, with the folders of the source. */

@@ -23,14 +23,14 @@ export const letRest = async (scanned: Scanned, now: () => Date): Promise<void> 
 
 /** Moves a durable staged directory to its place. */
 export const publish = ({ fs, paths }: Pick<Context, 'fs' | 'paths'>, id: string): void => {
-  rename(fs, join(paths.staging, id), paths.snapshot(id))
+  rename(fs, paths.staged(id), paths.snapshot(id))
   fsyncDirectory(fs, paths.snapshots)
   fsyncDirectory(fs, paths.staging)
 }
 
 /** Makes the folders of `scanned` below `dir`, parents first, with their modes. */
 export const makeFolders = ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned): void => {
-  fs.mkdir(dir, 0o755)
+  fs.mkdir(dir, 0o700)
   for (const { path, mode } of scanned.directories) {
     fs.mkdir(join(dir, path), mode | 0o700)
     if ((mode & 0o022) !== 0) fs.chmod(join(dir, path), mode)

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { StrataError, messageOf, systemCode } from '../core/errors.ts'
 import type { FsPort } from './fs.ts'
 import { MOST_AT_ONCE } from './fs.ts'
+import { readFile } from './files.ts'
 
 /** The one module that decides in which order bytes reach the disk (design: hazards 1 to 8). */
 
@@ -106,7 +107,7 @@ export const discard = (fs: FsPort, path: string): void => {
   }
 }
 
-const isTaken = (fs: FsPort, error: unknown, path: string): boolean => systemCode(error) === 'EEXIST' && fs.lstat(path) !== undefined
+const isTaken = (error: unknown): boolean => systemCode(error) === 'EEXIST'
 
 const lockedByGit = (path: string): StrataError =>
   new StrataError('LOCKED', `${path} is there: git is writing to the repository`, {
@@ -114,37 +115,78 @@ const lockedByGit = (path: string): StrataError =>
     hint: 'Try again when it has finished. If no git command is running, remove that file.',
   })
 
-/** A leftover of a process that was killed is taken over; the lock of stock git, in a file that it writes too, never. */
-const writeTemporary = (fs: FsPort, path: string, bytes: Uint8Array, options: { mode?: number; shared?: boolean }): void => {
-  const mode = options.mode ?? 0o600
+/** A leftover of a process that was killed is taken over. */
+const writeTemporary = (fs: FsPort, path: string, bytes: Uint8Array, mode: number, retry = true): void => {
   try {
     writeNew(fs, path, bytes, mode)
   } catch (error) {
-    if (!isTaken(fs, error, path)) {
-      discard(fs, path)
-      throw error
-    }
-    if (options.shared === true) throw lockedByGit(path)
     discard(fs, path)
-    writeTemporary(fs, path, bytes, { mode, shared: true })
+    if (!retry || !isTaken(error)) throw error
+    writeTemporary(fs, path, bytes, mode, false)
   }
 }
 
-type Replacement = { mode?: number; temporary?: string; shared?: boolean }
-
-/**
- * Replaces `path` in one step: a reader sees the old bytes or the new ones, also after a power cut. `shared`: stock git writes
- * this file too; LOCKED while it does.
- */
-export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options: Replacement = {}): void => {
+/** Replaces `path` in one step: a reader sees the old bytes or the new ones, also after a power cut. */
+export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options: { mode?: number; temporary?: string } = {}): void => {
   const temporary = options.temporary ?? `${path}.lock`
-  writeTemporary(fs, temporary, bytes, options)
+  writeTemporary(fs, temporary, bytes, options.mode ?? 0o600)
   try {
     rename(fs, temporary, path)
   } catch (error) {
     discard(fs, temporary)
     throw error
   }
+  fsyncDirectory(fs, dirname(path))
+}
+
+const ownName = (path: string): string => `${path}.strata`
+const lockName = (path: string): string => `${path}.lock`
+
+/** File systems that know no second name for a file. */
+const linkUnsupported = (error: unknown): boolean => ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))
+
+const takeGitLock = (fs: FsPort, path: string, bytes: Uint8Array): void => {
+  const lock = lockName(path)
+  try {
+    fs.link(ownName(path), lock)
+  } catch (error) {
+    // What is about to be written stands there already, whole: a writer of ours was killed.
+    if (isTaken(error)) {
+      if (readFile(fs, lock)?.equals(bytes) !== true) throw lockedByGit(lock)
+    } else if (linkUnsupported(error)) writeNew(fs, lock, bytes, 0o600)
+    else throw error
+  }
+}
+
+/**
+ * Removes what a killed `replaceShared` left: our own file, and the lock if it is another name of that file. Git's own lock
+ * stays. Returns how many files went.
+ */
+export const dropOwnLock = (fs: FsPort, path: string): number => {
+  const [own, lock] = [fs.lstat(ownName(path)), fs.lstat(lockName(path))]
+  if (own === undefined) return 0
+  const isOurs = lock?.ino === own.ino && lock.dev === own.dev
+  if (isOurs) fs.unlink(lockName(path))
+  fs.unlink(ownName(path))
+  return isOurs ? 2 : 1
+}
+
+/** Replaces a file that stock git writes too, in one step and under git's own lock. Throws LOCKED while git holds it. */
+export const replaceShared = (fs: FsPort, path: string, bytes: Uint8Array): void => {
+  dropOwnLock(fs, path)
+  writeTemporary(fs, ownName(path), bytes, 0o600)
+  try {
+    takeGitLock(fs, path, bytes)
+    rename(fs, lockName(path), path)
+  } catch (error) {
+    try {
+      dropOwnLock(fs, path)
+    } catch {
+      // Recovery will find it.
+    }
+    throw error
+  }
+  discard(fs, ownName(path))
   fsyncDirectory(fs, dirname(path))
 }
 

@@ -23,6 +23,8 @@ export type FsPort = {
   /** undefined when there is nothing at `path`. */
   lstat(path: string): Stats | undefined
   rename(from: string, to: string): void
+  /** A second name for a file; fails if `to` exists. */
+  link(from: string, to: string): void
   unlink(path: string): void
   mkdir(path: string, mode?: number): void
   rmdir(path: string): void
@@ -52,6 +54,7 @@ export const nodeFsPort: FsPort = {
   fstat: (fd) => nodeFs.fstatSync(fd),
   lstat: (path) => nodeFs.lstatSync(path, { throwIfNoEntry: false }),
   rename: nodeFs.renameSync,
+  link: nodeFs.linkSync,
   unlink: nodeFs.unlinkSync,
   mkdir: (path, mode) => {
     nodeFs.mkdirSync(path, { mode: mode ?? 0o700 })

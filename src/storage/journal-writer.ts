@@ -4,27 +4,16 @@ import type { Actor, NewEvent, StrataEvent } from '../core/events.ts'
 import { encodeLine, genesis } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
-import { discard, fsyncDirectory, writeAll } from './durable.ts'
+import { fsyncDirectory, writeAll } from './durable.ts'
+import { acknowledge, claimEpoch, dropEpochsBelow, epochsOf } from './epochs.ts'
 import type { FsPort } from './fs.ts'
 import type { JournalView } from './journal.ts'
-import { SEGMENT, epochsOf, readJournal, segmentName, segmentsOf } from './journal.ts'
+import { SEGMENT, readJournal, segmentName, segmentsOf } from './journal.ts'
 
 /** Opening reads one segment: this bounds how long that takes, whatever the length of the history. */
 const SEGMENT_EVENTS = 1000
 
 type WriterOptions = { fs: FsPort; dir: string; actor: Actor; now: () => string; id: () => string }
-
-const claimEpoch = (fs: FsPort, dir: string, above: number): number => {
-  for (let n = above + 1; ; n++) {
-    try {
-      fs.close(fs.open(join(dir, `epoch-${n}`), 'wx', 0o600))
-      fsyncDirectory(fs, dir)
-      return n
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error
-    }
-  }
-}
 
 /** Appends to the journal. Nothing is claimed or written before the first append. */
 export class JournalWriter {
@@ -32,6 +21,7 @@ export class JournalWriter {
   #view: JournalView | undefined
   #fd: number | null = null
   #epoch: number | null = null
+  #claimFd: number | null = null
   #failed = false
 
   constructor(options: WriterOptions, view: JournalView | undefined) {
@@ -57,6 +47,12 @@ export class JournalWriter {
   }
 
   close(): void {
+    this.#closeSegment()
+    if (this.#claimFd !== null) this.#options.fs.close(this.#claimFd)
+    this.#claimFd = null
+  }
+
+  #closeSegment(): void {
     if (this.#fd !== null) this.#options.fs.close(this.#fd)
     this.#fd = null
   }
@@ -64,7 +60,8 @@ export class JournalWriter {
   #claim(): number {
     const { fs, dir } = this.#options
     const before = this.#view
-    const epoch = claimEpoch(fs, dir, before?.epoch ?? 0)
+    const { epoch, fd } = claimEpoch(fs, dir, before?.epoch ?? 0)
+    this.#claimFd = fd
     const now = readJournal(fs, dir, before?.state.seq ?? 0)
     if (now !== undefined && now.state.seq !== (before?.state.seq ?? 0)) throw this.#conflict(epoch)
     this.#view = now
@@ -105,6 +102,7 @@ export class JournalWriter {
       torn: false,
     }
     this.#failed = false
+    if (this.#claimFd !== null) acknowledge(this.#options.fs, this.#claimFd, epoch, this.#view.state.seq)
     return placed
   }
 
@@ -118,7 +116,7 @@ export class JournalWriter {
       // The fence: a session that claimed a later epoch has not seen this line, so it must not be acknowledged.
       if (Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? 0)) throw this.#conflict(this.#epoch ?? 0)
     } catch (error) {
-      if (hasCode(error, 'CONFLICT')) throw error
+      if (hasCode(error, 'CONFLICT', 'UNTRUSTED')) throw error
       if (systemCode(error) === 'EEXIST') throw this.#conflict(this.#epoch ?? 0)
       throw new StrataError('DURABILITY', `the journal could not be written: ${error instanceof Error ? error.message : String(error)}`, {
         data: { file: `journal/${segmentName(segment)}`, systemCode: systemCode(error) },
@@ -126,22 +124,19 @@ export class JournalWriter {
         cause: error,
       })
     }
-    this.#dropOldEpochs()
+    dropEpochsBelow(fs, dir, this.#epoch ?? 0)
   }
 
   #openSegment(segment: number): void {
     const { fs, dir } = this.#options
     const path = join(dir, segmentName(segment))
-    const exists = fs.lstat(path) !== undefined
+    const found = fs.lstat(path)
+    const exists = found !== undefined
+    // An append through a link would land outside of the store.
+    if (found?.isFile() === false) throw new StrataError('UNTRUSTED', `${segmentName(segment)} in the journal is no regular file`)
     if (this.#fd !== null && segment === this.#view?.segment) return
-    this.close()
+    this.#closeSegment()
     this.#fd = fs.open(path, exists && segment === this.#view?.segment ? 'a' : 'ax', 0o600)
     if (!exists) fsyncDirectory(fs, dir)
-  }
-
-  #dropOldEpochs(): void {
-    const { fs, dir } = this.#options
-    // What stays behind does no harm; the events are durable already.
-    for (const epoch of epochsOf(fs, dir)) if (epoch < (this.#epoch ?? 0)) discard(fs, join(dir, `epoch-${epoch}`))
   }
 }

@@ -4,6 +4,7 @@ import type { Line } from '../core/events.ts'
 import { decodeLine, firstSeq, genesis, lastSeq } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
+import { acknowledgedSeq, epochsOf } from './epochs.ts'
 import { readText } from './files.ts'
 import type { FsPort } from './fs.ts'
 
@@ -13,7 +14,6 @@ import type { FsPort } from './fs.ts'
  */
 
 export const SEGMENT = /^(\d{8})\.jsonl$/
-const EPOCH = /^epoch-(\d+)$/
 
 export const segmentName = (n: number): string => `${String(n).padStart(8, '0')}.jsonl`
 
@@ -39,9 +39,6 @@ export const segmentsOf = (fs: FsPort, dir: string): string[] =>
   names(fs, dir)
     .filter((name) => SEGMENT.test(name))
     .sort()
-
-export const epochsOf = (fs: FsPort, dir: string): number[] =>
-  names(fs, dir).flatMap((name) => Number(EPOCH.exec(name)?.[1] ?? Number.NaN) || [])
 
 type Row = { readonly line: Line; readonly text: string; readonly file: string; readonly number: number }
 type Segment = { readonly rows: readonly Row[]; readonly torn: boolean; readonly bad: number | null }
@@ -176,13 +173,16 @@ const stateOf = (fs: FsPort, dir: string, { rows, first }: Newest): State => {
 
 /**
  * Reads the newest segment, whatever the length of the history; undefined when there is no store.
- * `atLeast` is the highest seq that anything else (CURRENT) has seen: a journal that ends before it has lost a line.
+ * `seen` is the highest seq that anything else (CURRENT) has seen: a journal that ends before it has lost a line, and so has one
+ * that ends before what its writers acknowledged.
  */
-export const readJournal = (fs: FsPort, dir: string, atLeast = 0): JournalView | undefined => {
+export const readJournal = (fs: FsPort, dir: string, seen = 0): JournalView | undefined => {
+  // Before the lines are read: a writer may append meanwhile.
+  const atLeast = Math.max(seen, acknowledgedSeq(fs, dir))
   const all = segmentsOf(fs, dir)
   const newest = newestOf(fs, dir, all)
   if (newest === undefined) {
-    if (atLeast > 0) throw corrupt('', 0, 'no segment can be read, but CURRENT names a snapshot')
+    if (atLeast > 0) throw corrupt('', 0, 'no segment can be read, but events had been written')
     return undefined
   }
   const { rows, torn } = newest

@@ -1,18 +1,31 @@
 import { join } from 'node:path'
+import { StrataError } from '../core/errors.ts'
+
+const ID = /^[0-9a-zA-Z+-][0-9a-zA-Z.+-]{0,254}$/
+
+/** Ids come from the journal, which may be someone else's: as the name of a folder none leads out of the store. */
+const checked = (id: string): string => {
+  if (ID.test(id)) return id
+  throw new StrataError('CORRUPT', `${JSON.stringify(id.slice(0, 80))} is not the id of a snapshot`, {
+    data: { file: 'journal' },
+    hint: 'The journal was not written by Strata, or is damaged: strata verify',
+  })
+}
 
 /** Where things are in a store (design section 2). */
 export const layout = (root: string) => ({
   root,
   current: join(root, 'CURRENT'),
+  reserve: join(root, 'reserve'),
   journal: join(root, 'journal'),
   repository: join(root, 'repo.git'),
   packs: join(root, 'repo.git', 'objects', 'pack'),
   snapshots: join(root, 'snapshots'),
-  snapshot: (id: string) => join(root, 'snapshots', id),
-  index: (id: string) => join(root, 'index', id),
+  snapshot: (id: string) => join(root, 'snapshots', checked(id)),
+  index: (id: string) => join(root, 'index', checked(id)),
   indexes: join(root, 'index'),
-  memo: join(root, 'memo'),
   staging: join(root, 'staging'),
+  staged: (id: string) => join(root, 'staging', checked(id)),
   quarantine: join(root, 'quarantine'),
 })
 

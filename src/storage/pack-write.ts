@@ -65,6 +65,9 @@ export const encodeEntries = (objects: readonly { readonly type: ObjectType; rea
   return { buffer, table }
 }
 
+/** Not `tmp_`: those are stock git's own, and `git gc --prune=now` deletes them all. */
+export const TEMPORARY = 'strata_tmp_'
+
 const CHUNK = 1024 * 1024
 const HEADER_BYTES = 12
 
@@ -93,7 +96,7 @@ export class PackWriter {
   constructor(fs: FsPort, dir: string) {
     this.#fs = fs
     this.#dir = dir
-    this.#temporary = join(dir, `tmp_pack_${randomBytes(6).toString('hex')}`)
+    this.#temporary = join(dir, `${TEMPORARY}pack_${randomBytes(6).toString('hex')}`)
     this.#fd = fs.open(this.#temporary, 'wx+', 0o600)
     this.#left.add(this.#temporary)
     try {
@@ -160,7 +163,7 @@ export class PackWriter {
 
   #publish(checksum: Buffer): FinishedPack {
     const name = `pack-${checksum.toString('hex')}`
-    const index = this.#temporary.replace('tmp_pack_', 'tmp_idx_')
+    const index = this.#temporary.replace(`${TEMPORARY}pack_`, `${TEMPORARY}idx_`)
     const fd = this.#fs.open(index, 'wx', 0o400)
     this.#left.add(index)
     try {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { compareBytes } from '../core/names.ts'
-import { replaceFile } from './durable.ts'
+import { replaceShared } from './durable.ts'
 import { readText } from './files.ts'
 import type { FsPort } from './fs.ts'
 
@@ -22,12 +22,21 @@ export const readPackedRefs = (fs: FsPort, repository: string): Map<string, Oid>
     if (oid === undefined || name === undefined || !isOid(oid))
       throw new StrataError('CORRUPT', 'packed-refs has a line that is no ref', {
         data: { file: 'repo.git/packed-refs' },
-        hint: 'Keep the file aside and delete it: the next command that writes makes it anew from the journal.',
+        hint: 'The next command that writes sets it aside and makes it anew from the journal, for example: strata checkpoint',
       })
     refs.set(name, oid)
   }
   return refs
 }
+
+/** The rows of a damaged packed-refs that are whole. */
+export const salvageRefs = (fs: FsPort, repository: string): Map<string, Oid> =>
+  new Map(
+    (readText(fs, join(repository, 'packed-refs')) ?? '').split('\n').flatMap((line) => {
+      const [, oid, name] = ROW.exec(line) ?? []
+      return oid !== undefined && name !== undefined && isOid(oid) ? [[name, oid] as const] : []
+    }),
+  )
 
 const looseUnder = (fs: FsPort, dir: string, prefix: string, found: Map<string, Oid>): void => {
   for (const name of fs.readdir(dir)) {
@@ -58,12 +67,12 @@ export const encodePackedRefs = (refs: Refs): string =>
 
 /** Replaces all refs in one step. */
 export const writePackedRefs = (fs: FsPort, repository: string, refs: Refs): void => {
-  replaceFile(fs, join(repository, 'packed-refs'), Buffer.from(encodePackedRefs(refs)), { shared: true })
+  replaceShared(fs, join(repository, 'packed-refs'), Buffer.from(encodePackedRefs(refs)))
 }
 
 export const readHead = (fs: FsPort, repository: string): string | undefined =>
   /^ref: (refs\/\S+)\s*$/.exec(readText(fs, join(repository, 'HEAD')) ?? '')?.[1]
 
 export const writeHead = (fs: FsPort, repository: string, ref: string): void => {
-  replaceFile(fs, join(repository, 'HEAD'), Buffer.from(`ref: ${ref}\n`), { shared: true })
+  replaceShared(fs, join(repository, 'HEAD'), Buffer.from(`ref: ${ref}\n`))
 }

@@ -40,7 +40,7 @@ export const faultyFs = (inner: FsPort, judge: (op: Op) => Verdict = () => undef
       return run(path, ...rest)
     }
   const onTwo =
-    (call: 'rename' | 'copyFile', run: (from: string, to: string) => void) =>
+    (call: 'rename' | 'copyFile' | 'link', run: (from: string, to: string) => void) =>
     (path: string, to: string): void => {
       pass({ call, path, to })
       run(path, to)
@@ -73,6 +73,9 @@ export const faultyFs = (inner: FsPort, judge: (op: Op) => Verdict = () => undef
     fstat: onHandle('fstat', (fd) => inner.fstat(fd)),
     lstat: onPath('lstat', (path) => inner.lstat(path)),
     rename: onTwo('rename', (from, to) => inner.rename(from, to)),
+    link: onTwo('link', (from, to) => {
+      inner.link(from, to)
+    }),
     unlink: onPath('unlink', (path) => inner.unlink(path)),
     mkdir: onPath('mkdir', (path: string, mode?: number) => inner.mkdir(path, mode)),
     rmdir: onPath('rmdir', (path) => inner.rmdir(path)),

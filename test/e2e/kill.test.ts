@@ -30,7 +30,7 @@ const MOMENTS: [string, (box: Sandbox) => () => boolean][] = [
   ['when two steps are staged', (box) => () => folder(join(box.store, 'staging')).length > 1],
   ['when the first snapshot is published', (box) => () => folder(join(box.store, 'snapshots')).length > 1],
   ['when all are published', (box) => () => folder(join(box.store, 'snapshots')).length > 4],
-  ['when a pack is being written', (box) => () => folder(join(box.store, 'repo.git/objects/pack')).some((name) => name.startsWith('tmp_'))],
+  ['when a pack is being written', (box) => () => folder(join(box.store, 'repo.git/objects/pack')).some((name) => name.includes('tmp_'))],
 ]
 
 describe('kill -9 in the middle of migrate', () => {

@@ -1,7 +1,16 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { flushFiles, fsyncDirectory, makeDirectory, removeTree, replaceFile, writeAll } from '../../src/storage/durable.ts'
+import {
+  dropOwnLock,
+  flushFiles,
+  fsyncDirectory,
+  makeDirectory,
+  removeTree,
+  replaceFile,
+  replaceShared,
+  writeAll,
+} from '../../src/storage/durable.ts'
 import { readFile, readFully, readText } from '../../src/storage/files.ts'
 import type { FsPort } from '../../src/storage/fs.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
@@ -86,16 +95,46 @@ describe('replaceFile', () => {
     }
   })
 
-  test('takes over what a killed process left, but never the lock of a file that stock git writes too', () => {
+  test('takes over what a killed process left', () => {
     const { dir, path } = withOld()
     writeFileSync(`${path}.lock`, 'torn')
     replaceFile(nodeFsPort, path, NEW)
     expect(readFileSync(path).equals(NEW)).toBe(true)
     expect(readdirSync(dir)).toEqual(['f'])
+  })
+
+  test('a file that stock git writes too is replaced under its lock: ours is known after a kill, that of git is never touched', () => {
+    const { dir, path } = withOld()
+    replaceShared(nodeFsPort, path, NEW)
+    expect(readFileSync(path).equals(NEW)).toBe(true)
+    // Killed between taking the lock and renaming it.
+    writeFileSync(`${path}.strata`, OLD)
+    linkSync(`${path}.strata`, `${path}.lock`)
+    expect(dropOwnLock(nodeFsPort, path)).toBe(2)
+    expect(readdirSync(dir)).toEqual(['f'])
+    // Git has it.
     writeFileSync(`${path}.lock`, 'of git')
-    expect(failure(() => replaceFile(nodeFsPort, path, OLD, { shared: true })).code).toBe('LOCKED')
+    writeFileSync(`${path}.strata`, 'torn')
+    expect(failure(() => replaceShared(nodeFsPort, path, OLD)).code).toBe('LOCKED')
     expect(readFileSync(`${path}.lock`, 'utf8')).toBe('of git')
     expect(readFileSync(path).equals(NEW)).toBe(true)
+    expect(readdirSync(dir)).toEqual(['f', 'f.lock'])
+    // A lock that holds, whole, what is to be written was ours.
+    writeFileSync(`${path}.lock`, OLD)
+    replaceShared(nodeFsPort, path, OLD)
+    expect(readFileSync(path).equals(OLD)).toBe(true)
+    expect(readdirSync(dir)).toEqual(['f'])
+  })
+
+  test('without second names for files, the lock is a file of its own', () => {
+    const { dir, path } = withOld()
+    replaceShared(
+      faulty((op) => (op.call === 'link' ? { code: 'EPERM' } : undefined)),
+      path,
+      NEW,
+    )
+    expect(readFileSync(path).equals(NEW)).toBe(true)
+    expect(readdirSync(dir)).toEqual(['f'])
   })
 
   test('replaces a link, not what it leads to', () => {

@@ -11,6 +11,7 @@ import type { State } from '../../src/core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../../src/core/state.ts'
 import type { FsPort } from '../../src/storage/fs.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
+import { acknowledgedSeq } from '../../src/storage/epochs.ts'
 import { JournalWriter } from '../../src/storage/journal-writer.ts'
 import { readJournal, readLines, segmentName, segmentsOf, textAfter } from '../../src/storage/journal.ts'
 import { faultyFs } from '../contract/faulty-fs.ts'
@@ -45,6 +46,11 @@ const journalDir = (): string => {
   return dir
 }
 
+/** As if the power had gone before the notes of what was acknowledged reached the disk. */
+const unacknowledged = (dir: string): void => {
+  for (const name of epochs(dir)) truncateSync(join(dir, name))
+}
+
 /** A small journal: a store, a snapshot, two notes. */
 const small = (): string => {
   const dir = journalDir()
@@ -73,11 +79,12 @@ describe('appending', () => {
       [2, 'SnapshotCaptured'],
     ])
     const calls = ops.map((op) => op.call).filter((call) => ['write', 'fdatasync', 'fsync', 'open', 'unlink'].includes(call))
-    // Claim: open, open and flush the directory. Segment: open, open and flush the directory, then the line.
-    expect(calls).toEqual(['open', 'open', 'fsync', 'open', 'open', 'fsync', 'write', 'fdatasync'])
+    // Claim: open, open and flush the directory; read what is acknowledged. Segment: open, open and flush the directory, then the
+    // line. Last, the note that it is acknowledged.
+    expect(calls).toEqual(['open', 'open', 'fsync', 'open', 'open', 'open', 'fsync', 'write', 'fdatasync', 'write'])
     ops.length = 0
     expect(w.append([note()]).map((e) => e.seq)).toEqual([4])
-    expect(ops.map((op) => op.call).filter((call) => call !== 'lstat' && call !== 'readdir')).toEqual(['write', 'fdatasync'])
+    expect(ops.map((op) => op.call).filter((call) => call !== 'lstat' && call !== 'readdir')).toEqual(['write', 'fdatasync', 'write'])
     w.close()
     expect(text(dir).split('\n')).toHaveLength(3)
     expect(stateOf(dir)).toMatchObject({ seq: 4, storeId: 'store-1' })
@@ -203,6 +210,7 @@ describe('cut or damaged', () => {
     const whole = readFileSync(segment(dir, 1))
     const known = states(dir)
     const last = Math.max(...known.keys())
+    unacknowledged(dir)
     for (let length = whole.length; length >= 0; length--) {
       truncateSync(segment(dir, 1), length)
       const kept = whole.subarray(0, length).toString()
@@ -340,12 +348,12 @@ describe('segments', () => {
     expect(folded(dir)).toEqual(w.state)
   })
 
-  test('opening reads the newest segment alone', () => {
+  test('opening reads the newest segment alone, and what was acknowledged', () => {
     const dir = journalDir()
     append(dir, [created()], notes(998), [note()])
     const { fs, ops } = faultyFs(nodeFsPort)
     readJournal(fs, dir)
-    expect(ops.filter((op) => op.call === 'open').map((op) => op.path)).toEqual([segment(dir, 2)])
+    expect(ops.filter((op) => op.call === 'open').map((op) => op.path)).toEqual([join(dir, 'epoch-1'), segment(dir, 2)])
   })
 
   test('a state that another reducer saved is not used: everything is folded again', () => {
@@ -703,4 +711,65 @@ test('a copy of the journal directory reads the same', () => {
   append(copy, [note()])
   expect(stateOf(copy)?.snapshots.s0?.commit).toBe(oid(1))
   expect(genesis('store-1')).toHaveLength(64)
+})
+
+describe('what was acknowledged', () => {
+  test('a last line that is cut or damaged after it was acknowledged is JOURNAL_CORRUPT, not a torn write', () => {
+    const whole = readFileSync(segment(small(), 1))
+    const lastStart = whole.lastIndexOf(10, whole.length - 2) + 1
+    for (let length = whole.length - 2; length >= 0; length--) {
+      const dir = small()
+      truncateSync(segment(dir, 1), length)
+      expect(failure(() => readJournal(nodeFsPort, dir)).code).toBe('JOURNAL_CORRUPT')
+    }
+    for (let at = lastStart; at < whole.length - 1; at += 3) {
+      const dir = small()
+      const bytes = Buffer.from(whole)
+      bytes[at] = (bytes[at] ?? 0) ^ 1
+      writeFileSync(segment(dir, 1), bytes)
+      expect(failure(() => readJournal(nodeFsPort, dir)).code).toBe('JOURNAL_CORRUPT')
+    }
+    const gone = small()
+    rmSync(segment(gone, 1))
+    expect(failure(() => readJournal(nodeFsPort, gone)).code).toBe('JOURNAL_CORRUPT')
+  })
+
+  test('a damaged or torn note says less, never more', () => {
+    const dir = small()
+    const before = stateOf(dir)
+    const path = join(dir, 'epoch-1')
+    const whole = readFileSync(path)
+    for (let at = 0; at < whole.length; at++)
+      for (const mask of [1, 2, 4, 8, 0x80]) {
+        const bytes = Buffer.from(whole)
+        bytes[at] = (bytes[at] ?? 0) ^ mask
+        writeFileSync(path, bytes)
+        expect(stateOf(dir)).toEqual(before)
+      }
+    for (let length = 0; length < whole.length; length++) {
+      writeFileSync(path, whole.subarray(0, length))
+      expect(stateOf(dir)).toEqual(before)
+    }
+  })
+
+  test('it costs the same to read after 100,000 appends as after one', () => {
+    const dir = small()
+    const path = join(dir, 'epoch-1')
+    const line = (seq: number): string => `${seq} ${sha256(`1 ${seq}`).slice(0, 16)}\n`
+    writeFileSync(path, Array.from({ length: 100_000 }, (_, i) => line(i + 1)).join(''))
+    const { fs, ops } = faultyFs(nodeFsPort)
+    expect(acknowledgedSeq(fs, dir)).toBe(100_000)
+    expect(ops.filter((op) => op.call === 'read')).toHaveLength(1)
+  })
+
+  test('a full disk does not fail an append that the journal has', () => {
+    const dir = small()
+    const inner = writer(
+      dir,
+      faultyFs(nodeFsPort, (op) => (op.call === 'write' && op.path.includes('epoch-') ? { code: 'ENOSPC' } : undefined)).fs,
+    )
+    inner.append([note('three')])
+    inner.close()
+    expect(stateOf(dir)?.seq).toBe(6)
+  })
 })

@@ -106,7 +106,7 @@ describe('a pack', () => {
     writer.add(entry)
     const store = new PackStore(nodeFsPort, packs)
     expect(store.has(entry.oid)).toBe(false)
-    expect(readdirSync(packs)).toEqual([expect.stringMatching(/^tmp_pack_/)])
+    expect(readdirSync(packs)).toEqual([expect.stringMatching(/^strata_tmp_pack_/)])
     expect(git(repo, ['count-objects', '-v'])).toContain('in-pack: 0')
     git(repo, ['fsck', '--strict'])
     writer.finish()
@@ -180,7 +180,7 @@ describe('whatever call fails while a pack is written', () => {
       const done = attempt(packs, [call], n, code)
       git(repo, ['fsck', '--strict', '--full'])
       const names = readdirSync(packs)
-      expect(names.filter((name) => name.startsWith('tmp_'))).toEqual([])
+      expect(names.filter((name) => name.includes('tmp_'))).toEqual([])
       for (const name of names.filter((found) => found.endsWith('.idx')))
         expect(verifyResult(join(packs, name.replace('.idx', '.pack'))).findings).toEqual([])
       if (done) break

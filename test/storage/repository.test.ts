@@ -142,7 +142,7 @@ describe('a transaction', () => {
         transaction.abort()
       }
       repository.close()
-      expect(readdirSync(packs).filter((name) => name.startsWith('tmp_'))).toEqual([])
+      expect(readdirSync(packs).filter((name) => name.includes('tmp_'))).toEqual([])
       git(repo, ['fsck', '--strict', '--connectivity-only'])
     }
   })
