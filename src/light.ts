@@ -1,5 +1,5 @@
 /** What `strata status` and `strata path` need: no migration, no zod, no git, one journal segment. */
-export { StrataError, isStrataError } from './core/errors.ts'
+export { StrataError, fromSystem, isStrataError } from './core/errors.ts'
 export type { Issue } from './core/issues.ts'
 export { printable } from './core/names.ts'
 export type { ChainSummary, MigrationStatus } from './core/status.ts'

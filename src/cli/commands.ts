@@ -1,11 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
-import type { ChainSummary, Plan } from '../index.ts'
+import type { ChainSummary, Finding, Plan } from '../index.ts'
 import { App, StrataError, isStrataError, printable, summaryOf } from '../index.ts'
 import { diff, history, show, verify } from './inspect-commands.ts'
 import { err, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
+import { repair } from './repair-command.ts'
 import type { Run } from './run.ts'
 import { differenceText, print, text } from './run.ts'
 import { findingsText } from './status-text.ts'
@@ -99,6 +100,20 @@ const planText = (plan: Plan): string[] => {
   ]
 }
 
+const LEVELS = { info: 'dim', decision: 'yellow', blocker: 'red' } as const
+
+/** What stands in the way comes first. */
+const preflightText = (found: readonly Finding[]): string[] =>
+  (['blocker', 'decision', 'info'] as const).flatMap((level) =>
+    found
+      .filter((f) => f.level === level)
+      .map((f) => {
+        const about = f.file === null ? '' : ` (${printable(f.file)}${f.count > 1 ? ' and others' : ''})`
+        const hint = f.hint === '' ? '' : `\n           ${paint('dim', printable(f.hint))}`
+        return `  ${paint(LEVELS[level], level.padEnd(8))} ${f.code}: ${printable(f.message)}${about}${hint}`
+      }),
+  )
+
 const showPlan = async (run: Run): Promise<number> => {
   const found = await run.app.plan(text(run.parsed.flags.to))
   const extra = [
@@ -107,9 +122,7 @@ const showPlan = async (run: Run): Promise<number> => {
       : [
           `  first, ${plural(found.edited.length, 'file')} written since the last checkpoint ${found.edited.length === 1 ? 'is' : 'are'} committed`,
         ]),
-    ...(found.original.length === 0
-      ? []
-      : [`  the original directory has ${plural(found.original.length, 'file')} written by an old build: strata adopt`]),
+    ...preflightText(found.preflight),
   ]
   print(run, found, [...planText(found.plan), ...extra])
   return found.plan.kind === 'none' ? 0 : 2
@@ -213,6 +226,7 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   show,
   diff,
   verify,
+  repair,
   checkpoint,
   start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),
 }

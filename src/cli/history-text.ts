@@ -5,6 +5,22 @@ import { findingText } from './status-text.ts'
 
 const job = (id: string | undefined): string => (id === undefined ? '' : paint('dim', ` ${id}`))
 
+/** What was done for the store's own health. */
+const careText = (e: HistoryEvent): string => {
+  switch (e.type) {
+    case 'Recovered':
+      return `recovered: ${e.data.actions.map(printable).join('; ')}`
+    case 'Repaired':
+      return `repaired: ${plural(e.data.actions.length, 'thing')} healed, ${e.data.lost.length} lost`
+    case 'IntegrityChecked':
+      return `checked ${plural(e.data.filesChecked, 'file and object')}${e.data.sample === null ? '' : ` (part ${e.data.sample.part + 1} of ${e.data.sample.of})`}: ${plural(e.data.errors, 'error')}`
+    case 'CorruptionFound':
+      return paint('red', `damage found: ${plural(e.data.issues.length, 'finding')}`)
+    default:
+      return e.type
+  }
+}
+
 /** One event in words; the details of a job's steps only where they are asked for. */
 const sentence = (e: HistoryEvent): string | undefined => {
   switch (e.type) {
@@ -24,8 +40,6 @@ const sentence = (e: HistoryEvent): string | undefined => {
       return paint('bold', `active: ${e.data.snapshot} (${e.data.reason})`)
     case 'MigrationFailed':
       return paint('red', `failed: ${e.data.code}: ${printable(e.data.message)}`)
-    case 'Recovered':
-      return `recovered: ${e.data.actions.map(printable).join('; ')}`
     case 'Adopted':
       return `adopted ${plural(e.data.files.length, 'file')} from ${printable(e.data.source.path)}`
     case 'OriginalCompared':
@@ -35,7 +49,7 @@ const sentence = (e: HistoryEvent): string | undefined => {
     case 'SnapshotVerified':
       return `verified ${e.data.snapshot}: ${plural(e.data.files, 'file')}, ${size(e.data.bytes)}`
     default:
-      return e.type
+      return careText(e)
   }
 }
 

@@ -1,6 +1,6 @@
 import { createTwoFilesPatch } from 'diff'
 import type { Difference } from '../index.ts'
-import { printable } from '../index.ts'
+import { StrataError, printable } from '../index.ts'
 import { eventText, fileVersionText } from './history-text.ts'
 import { out, paint, plural, size } from './output.ts'
 import type { Run } from './run.ts'
@@ -93,8 +93,16 @@ export const diff = async (run: Run): Promise<number> => {
   return run.parsed.flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
 }
 
+/** `1/30`: a thirtieth each time. */
+const partsOf = (value: string): number => {
+  const parts = /^1\/(\d{1,5})$/.exec(value)?.[1]
+  if (parts === undefined) throw new StrataError('BAD_ARGUMENT', `--sample needs a part such as 1/30, not ${value}`)
+  return Number(parts)
+}
+
 export const verify = async (run: Run): Promise<number> => {
-  const report = await run.app.validateDataIntegrity()
+  const sample = text(run.parsed.flags.sample)
+  const report = sample === undefined ? await run.app.validateDataIntegrity() : await run.app.verifySample(partsOf(sample))
   const verdict = report.valid ? paint('green', 'valid') : paint('red', 'damaged')
   print(run, report, [
     `${verdict}: ${plural(report.filesChecked, 'file and object')} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace(

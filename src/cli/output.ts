@@ -1,4 +1,4 @@
-import { isStrataError, printable } from '../light.ts'
+import { fromSystem, isStrataError, printable } from '../light.ts'
 
 export const out = (text: string): void => {
   process.stdout.write(`${text}\n`)
@@ -18,9 +18,11 @@ export const paint = (colour: keyof typeof colours, text: string, stream: NodeJS
   wantsColour(stream) ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text
 
 /** An error as people read it: what happened, then what to do. With `--json` as one document on stdout. */
-export const fail = (error: unknown, json: boolean): void => {
+export const fail = (cause: unknown, json: boolean): void => {
+  // The start-up path has no library around it that names system errors.
+  const error = fromSystem(cause)
   if (!isStrataError(error)) {
-    err(`${paint('red', 'error', process.stderr)} unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+    err(`${paint('red', 'error', process.stderr)} unexpected: ${error.stack ?? error.message}`)
     if (json) out(JSON.stringify({ error: { code: 'UNEXPECTED', message: String(error) } }))
     return
   }

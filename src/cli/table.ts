@@ -121,8 +121,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '',
     most: 0,
     summary: 'read and compare every byte; changes nothing (exit 2: findings)',
-    options: {},
-    examples: ['strata verify'],
+    options: { sample: { type: 'string', value: '1/N', help: 'read one of N parts, another one each time' } },
+    examples: ['strata verify', 'strata verify --sample 1/30'],
+  },
+  {
+    name: 'repair',
+    args: '',
+    most: 0,
+    summary: 'say what is damaged and how it would be healed; heal it once you agree (exit 2: something is left)',
+    options: { 'dry-run': dryRun, yes: { type: 'boolean', short: 'y', help: 'do it without asking' } },
+    examples: ['strata repair', 'strata repair --yes'],
   },
   {
     name: 'checkpoint',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StrataError } from './errors.ts'
+import { isEventData } from './event-shapes.ts'
 import type { Oid } from './git-objects.ts'
 import type { Issue } from './issues.ts'
 
@@ -84,9 +85,11 @@ export type EventData = {
   SnapshotActivated: { snapshot: string; from: string | null; reason: ActivationReason; hold: HoldCause | null }
   HoldLifted: { snapshot: string }
   MigrationFailed: { code: string; message: string; file: string | null; record: number | null; step: string | null }
-  IntegrityChecked: { valid: boolean; filesChecked: number; errors: number; warnings: number }
+  IntegrityChecked: { valid: boolean; filesChecked: number; errors: number; warnings: number; sample: { part: number; of: number } | null }
   CorruptionFound: { issues: Issue[] }
   Recovered: { actions: string[] }
+  /** `lost`: what no copy was left of. */
+  Repaired: { actions: string[]; lost: string[] }
   Adopted: { files: string[]; source: SourceDirectory }
   OriginalCompared: { path: string; findings: Issue[] }
 }
@@ -128,8 +131,10 @@ export const encodeLine = (line: Omit<Line, 'hash'>): { text: string; hash: stri
 const HASH = /,"hash":"([0-9a-f]{64})"\}$/
 
 const isEvent = (value: unknown): value is StrataEvent => {
-  const { seq, type, data }: Partial<Record<keyof StrataEvent, unknown>> = value ?? {}
-  return Number.isSafeInteger(seq) && typeof type === 'string' && data !== undefined
+  const { seq, id, type, jobId, data }: Partial<Record<keyof StrataEvent, unknown>> = value ?? {}
+  const isFramed =
+    Number.isSafeInteger(seq) && Number(seq) > 0 && typeof id === 'string' && (jobId === undefined || typeof jobId === 'string')
+  return isFramed && typeof type === 'string' && isEventData(type, data)
 }
 
 const isOrdered = (events: readonly unknown[]): boolean =>

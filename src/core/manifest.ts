@@ -132,8 +132,9 @@ export const snapshotTree = (m: Manifest, sink: Sink): Oid => {
 
 type Row = { type: 'f'; name: string; mode: number; size: number; sha256: string } | { type: 'd'; name: string; mode: number }
 
-const FILE_ROW = /^f ([0-7]{4}) (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (.+)$/s
-const DIRECTORY_ROW = /^d ([0-7]{4}) (.+)$/s
+// Nine permission bits: whoever forges a store gets no setuid file made.
+const FILE_ROW = /^f (0[0-7]{3}) (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (.+)$/s
+const DIRECTORY_ROW = /^d (0[0-7]{3}) (.+)$/s
 
 const parseRow = (line: string): Row => {
   const f = FILE_ROW.exec(line)

@@ -4,7 +4,7 @@ import type { Issue } from './issues.ts'
 import type { Hold, Pointer } from './pointer.ts'
 
 /** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
-export const REDUCER = 1
+export const REDUCER = 2
 const JOBS_KEPT = 50
 
 export type Snapshot = {
@@ -76,6 +76,8 @@ export type State = {
   readonly journal: Oid | null
   readonly sliced: number
   readonly lastVerified: { readonly at: string; readonly valid: boolean } | null
+  /** Which part of the store was checked last, of how many. */
+  readonly sampled: { readonly part: number; readonly of: number } | null
   /** Types of events that this version does not know but must not write after. */
   readonly unknownCritical: readonly string[]
 }
@@ -98,6 +100,7 @@ export const initialState: State = {
   journal: null,
   sliced: 0,
   lastVerified: null,
+  sampled: null,
   unknownCritical: [],
 }
 
@@ -197,7 +200,7 @@ const unknown = (state: State, event: { type: string; data: unknown }): State =>
 }
 
 /** Events that change nothing but the count of events: facts for people. */
-const TOLD: readonly string[] = ['SegmentOpened', 'StepCompleted', 'CorruptionFound', 'Recovered']
+const TOLD: readonly string[] = ['SegmentOpened', 'StepCompleted', 'CorruptionFound', 'Recovered', 'Repaired']
 
 const foldJob = (state: State, event: StrataEvent, at: string): State => {
   switch (event.type) {
@@ -229,7 +232,7 @@ const fold = (state: State, event: StrataEvent, at: string): State => {
     case 'HoldLifted':
       return { ...state, hold: null, pointerSeq: event.seq }
     case 'IntegrityChecked':
-      return { ...state, lastVerified: { at, valid: event.data.valid } }
+      return { ...state, lastVerified: { at, valid: event.data.valid }, sampled: event.data.sample }
     case 'OriginalCompared':
       return { ...state, originalFindings: event.data.findings }
     default:
@@ -275,13 +278,20 @@ export const beforeJob = (state: State, snapshot: Snapshot): string | null => {
   const job = state.jobs.find((j) => j.id === snapshot.job)
   if (job !== undefined) return job.from
   let at = snapshot
-  for (let next = at; at.job !== null && next.job === at.job; next = state.snapshots[at.from ?? ''] ?? { ...at, job: null }) at = next
+  const seen = new Set<string>()
+  for (let next = at; at.job !== null && next.job === at.job && !seen.has(next.id); ) {
+    at = next
+    seen.add(at.id)
+    next = state.snapshots[at.from ?? ''] ?? { ...at, job: null }
+  }
   return at.from
 }
 
 /** The active snapshot and those it was made from, newest first. */
 export const lineage = (state: State): Snapshot[] => {
   const found: Snapshot[] = []
-  for (let at = activeSnapshot(state); at !== undefined; at = at.from === null ? undefined : state.snapshots[at.from]) found.push(at)
+  // A forged journal may lead in a circle.
+  const next = ({ from }: Snapshot): Snapshot | undefined => (from === null ? undefined : state.snapshots[from])
+  for (let at = activeSnapshot(state); at !== undefined && !found.includes(at); at = next(at)) found.push(at)
   return found
 }

@@ -2,7 +2,6 @@ import type { SchemaVersion } from '../core/chain.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { StrataError, fromSystem, isStrataError } from '../core/errors.ts'
 import { schemaVersionOf } from '../core/manager.ts'
-import type { Plan } from '../core/plan.ts'
 import { planMigration, summaryOf } from '../core/plan.ts'
 import type { MigrationJob, MigrationStatus } from '../core/status.ts'
 import { jobOf, statusOf } from '../core/status.ts'
@@ -20,6 +19,7 @@ import { loadDataset } from './load.ts'
 import { migrate } from './migrate.ts'
 import type { OriginalChange } from './original.ts'
 import { compareOriginal } from './original.ts'
+import type { Preview } from './preview.ts'
 import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
@@ -32,8 +32,10 @@ import type { StartOptions, Started } from './start.ts'
 import { ambiguous, defaultLocations, start } from './start.ts'
 import { Tracker } from './tracker.ts'
 import type { MigrationProgress } from './tracker.ts'
-import type { ValidationReport } from './verify.ts'
-import { verifyStore } from './verify.ts'
+import type { RepairReport } from './repair.ts'
+import { planRepair, repairStore } from './repair.ts'
+import type { SampleReport, ValidationReport } from './verify.ts'
+import { verifySample, verifyStore } from './verify.ts'
 import { survey } from './survey.ts'
 import { Repository } from '../storage/repository.ts'
 import { releaseReserve } from '../storage/reserve.ts'
@@ -98,9 +100,12 @@ export class App {
     return this.#answer(() => statusOf(readView(this.#context)?.state, summaryOf(this.dataset), this.#place()))
   }
 
-  /** What `startMigration` would do; writes nothing. `edited`: files that the checkpoint would take in first. */
-  plan(to?: string): Promise<{ plan: Plan; edited: readonly string[]; original: readonly OriginalChange[] }> {
-    return this.#answer(() => ({ ...previewPlan(this.#context, to), original: this.compareOriginal() }))
+  /** What `startMigration` would do, and what is worth knowing before; writes nothing. `edited`: files that the checkpoint would take in first. */
+  plan(to?: string): Promise<Preview & { original: readonly OriginalChange[] }> {
+    return this.#answer(() => {
+      const original = this.compareOriginal()
+      return { ...previewPlan(this.#context, original, to), original }
+    })
   }
 
   /**
@@ -166,6 +171,16 @@ export class App {
     return this.#guard(() => verifyStore(this.#context))
   }
 
+  /** Like `validateDataIntegrity`, of one of `of` parts; the journal remembers which, so that the next call takes the next. */
+  verifySample(of: number): Promise<SampleReport> {
+    return this.#guard(() => verifySample(this.#context, of))
+  }
+
+  /** Heals what is damaged from what is not; `dryRun` only says what that would be. Throws LOCKED, NO_STORE. */
+  repair(options: { dryRun?: boolean } = {}): Promise<RepairReport> {
+    return this.#guard(() => (options.dryRun === true ? planRepair(this.#context) : repairStore(this.#context)))
+  }
+
   /** Commits what the application has written into the active directory. */
   async checkpoint(message = 'requested'): Promise<Checkpointed> {
     this.#requireKnown()
@@ -211,7 +226,11 @@ export class App {
 
   /** A store that a newer build has upgraded is not written. Throws NEWER_SCHEMA, BAD_CHAIN, NO_STORE. */
   #requireKnown(): void {
-    planMigration(readState(this.#context), this.dataset.chain)
+    try {
+      planMigration(readState(this.#context), this.dataset.chain)
+    } catch (error) {
+      throw fromSystem(error)
+    }
   }
 
   #surveyOf(dir: string) {

@@ -76,12 +76,12 @@ const runPlan = async (session: Session, plan: Plan, before: Checkpointed, optio
   const bytes = [...before.files.values()].reduce((sum, f) => sum + f.size, 0)
   if (plan.kind === 'migration') {
     const toVersion = context.dataset.chain.schemas[plan.to]?.version ?? ''
-    preflight(context, bytes, before.files.size, plan.steps.length)
+    preflight(context, bytes, before.files.size, plan.steps.length, [...before.files.keys()])
     options.progress.totals(before.files.size, bytes, plan.steps)
     return runJob(session, migrationSpec(plan, before, toVersion), options)
   }
   if (plan.kind === 'mend') {
-    preflight(context, bytes, before.files.size, 1)
+    preflight(context, bytes, before.files.size, 1, [...before.files.keys()])
     options.progress.totals(before.files.size, bytes, [{ version: before.snapshot.schemaVersion, description: 'Files of an older schema' }])
     return runJob(session, mendSpec(plan, before), options)
   }

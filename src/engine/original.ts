@@ -18,7 +18,7 @@ import type { Session } from './session.ts'
  * go on writing it, which is found by comparing it with what was captured.
  */
 
-const INDEX = 'original'
+export const ORIGINAL_INDEX = 'original'
 
 /** Remembers the original's stats as they were when it was captured. */
 export const writeOriginalIndex = ({ context, state, repository }: Session, source: SourceDirectory, scanned: Scanned): void => {
@@ -32,12 +32,29 @@ export const writeOriginalIndex = ({ context, state, repository }: Session, sour
       return file?.size !== stat.size ? [] : [[path, { ...file, stat }] as const]
     }),
   )
-  writeIndex(context.fs, context.paths.index(INDEX), {
+  writeIndex(context.fs, context.paths.index(ORIGINAL_INDEX), {
     entries,
     directories: scanned.directories,
     commit: snapshot.sealed,
     readMs: context.now().getTime(),
   })
+}
+
+/** Makes the index of the original anew: only of files that are, byte for byte, what was captured. */
+export const rebuildOriginalIndex = ({ context, state, repository }: Session): void => {
+  const { original } = state
+  const captured = original === null ? undefined : state.snapshots[original.snapshot]
+  if (original === null || captured === undefined || context.fs.lstat(original.path)?.isDirectory() !== true) return
+  const readMs = context.now().getTime()
+  const { files, directories } = scan(context, original.path)
+  const known = new Map(repository.manifest(captured.sealed).files.map((f) => [f.path, f]))
+  const entries = new Map(
+    [...files].flatMap(([path, stat]) => {
+      const file = known.get(path)
+      return file === undefined || contentDiffers(context, original.path, path, file) ? [] : [[path, { ...file, stat }] as const]
+    }),
+  )
+  writeIndex(context.fs, context.paths.index(ORIGINAL_INDEX), { entries, directories, commit: captured.sealed, readMs })
 }
 
 export type OriginalChange = { readonly path: string; readonly change: 'added' | 'changed' }
@@ -53,7 +70,7 @@ export const compareOriginal = (context: Context, state: State, repository: Repo
   const { original } = state
   const captured = original === null ? undefined : state.snapshots[original.snapshot]
   if (original === null || captured === undefined || context.fs.lstat(original.path)?.isDirectory() !== true) return []
-  const index = readIndex(context.fs, context.paths.index(INDEX), captured.sealed)
+  const index = readIndex(context.fs, context.paths.index(ORIGINAL_INDEX), captured.sealed)
   const { changed } = changesSince(index, scan(context, original.path))
   if (changed.length === 0) return []
   const known = new Map(repository.manifest(captured.sealed).files.map((f) => [f.path, f]))

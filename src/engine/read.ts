@@ -31,20 +31,21 @@ const intact = (text: string): Pointer | undefined => {
   }
 }
 
-/** How far the journal must reach; 0 where CURRENT is missing or damaged: the journal is the truth, CURRENT a copy. */
-const seqOfPointer = ({ fs, paths }: Where): number => {
+/** CURRENT, or undefined where it is missing or damaged. Throws NEWER_FORMAT. */
+export const intactPointer = ({ fs, paths }: Where): Pointer | undefined => {
   const text = readText(fs, paths.current)
-  return text === undefined ? 0 : (intact(text)?.seq ?? 0)
+  return text === undefined ? undefined : intact(text)
 }
+
+/** How far the journal must reach; 0 where CURRENT is missing or damaged: the journal is the truth, CURRENT a copy. */
+const seqOfPointer = (where: Where): number => intactPointer(where)?.seq ?? 0
 
 /** The journal's newest state, checked against CURRENT; undefined when there is no store. Writes nothing, takes no lock. */
 export const readView = (where: Where): JournalView | undefined => readJournal(where.fs, where.paths.journal, seqOfPointer(where))
 
 /** What CURRENT says, or what it should say where it is missing or damaged. Throws NO_STORE, NEWER_FORMAT. */
 export const currentPointer = (where: Where): Pointer => {
-  const text = readText(where.fs, where.paths.current)
-  const pointer = text === undefined ? undefined : intact(text)
-  const found = pointer ?? pointerOf(readState(where))
+  const found = intactPointer(where) ?? pointerOf(readState(where))
   if (found === undefined) throw noStore(where.root)
   refuseLink(where.fs, where.root, where.paths.snapshot(found.snapshot))
   return found

@@ -128,11 +128,11 @@ export const createFolders = ({ fs, root, paths }: Context): void => {
   createRepository(fs, paths.repository)
 }
 
-/** Takes the lock and reads the journal. The caller recovers, works and closes. Throws LOCKED. */
-export const openSession = async (context: Context): Promise<Session> => {
+/** Takes the lock, unless it is `held` already, and reads the journal. The caller recovers, works and closes. Throws LOCKED. */
+export const openSession = async (context: Context, held?: Lock): Promise<Session> => {
   const { fs, root, paths, actor, now, id, waitMs } = context
   requireTrust(fs, paths, [])
-  const lock = await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs)
+  const lock = held ?? (await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs))
   try {
     const view = readView(context)
     requireTrust(fs, paths, Object.keys(view?.state.snapshots ?? {}))

@@ -1,3 +1,5 @@
+import { constants } from 'node:buffer'
+import { StrataError } from '../core/errors.ts'
 import type { FsPort } from './fs.ts'
 import { MOST_AT_ONCE, READ_FLAGS } from './fs.ts'
 
@@ -24,4 +26,13 @@ export const readFile = (fs: FsPort, path: string): Buffer | undefined => {
   }
 }
 
-export const readText = (fs: FsPort, path: string): string | undefined => readFile(fs, path)?.toString('utf8')
+/** Throws CORRUPT for a file of the store that no string can hold: Strata never makes one as large. */
+export const readText = (fs: FsPort, path: string): string | undefined => {
+  const size = fs.lstat(path)?.size ?? 0
+  if (size > constants.MAX_STRING_LENGTH)
+    throw new StrataError('CORRUPT', `${path} has ${size} bytes, far more than it can need`, {
+      data: { file: path, size },
+      hint: 'It was not written by Strata. Set it aside, then run: strata verify',
+    })
+  return readFile(fs, path)?.toString('utf8')
+}

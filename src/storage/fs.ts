@@ -38,6 +38,8 @@ export type FsPort = {
   utimes(path: string, atimeMs: number, mtimeMs: number): void
   /** Copies content, sharing blocks where the file system can. Fails if `to` exists. */
   copyFile(from: string, to: string): void
+  /** Throws unless the user may read there, or make and remove names in the folder; looks only. */
+  access(path: string, how: 'read' | 'change'): void
   statfs(path: string): { freeBytes: number; freeInodes: number }
 }
 
@@ -73,6 +75,9 @@ export const nodeFsPort: FsPort = {
   },
   copyFile: (from, to) => {
     nodeFs.copyFileSync(from, to, nodeFs.constants.COPYFILE_EXCL | nodeFs.constants.COPYFILE_FICLONE)
+  },
+  access: (path, how) => {
+    nodeFs.accessSync(path, how === 'read' ? nodeFs.constants.R_OK : nodeFs.constants.W_OK | nodeFs.constants.X_OK)
   },
   statfs: (path) => {
     const { bavail, bsize, ffree } = nodeFs.statfsSync(path)

@@ -1,4 +1,5 @@
 import type { CommitObject, ReadCommitResult } from 'isomorphic-git'
+import { StrataError, messageOf } from '../core/errors.ts'
 import type { FsPort, Stats } from './fs.ts'
 import { readFile } from './files.ts'
 
@@ -69,12 +70,15 @@ const asLogged = (oid: string, commit: CommitObject): LoggedCommit => ({
 /** The commits that led to `oid`, newest first. */
 export const logCommits = async (fs: FsPort, gitdir: string, oid: string, depth?: number): Promise<LoggedCommit[]> => {
   const git = await import('isomorphic-git')
-  const found: ReadCommitResult[] = await git.log({
-    fs: readOnlyFs(fs),
-    gitdir,
-    ref: oid,
-    ...(depth === undefined ? {} : { depth }),
-    cache: {},
-  })
+  let found: ReadCommitResult[]
+  try {
+    found = await git.log({ fs: readOnlyFs(fs), gitdir, ref: oid, ...(depth === undefined ? {} : { depth }), cache: {} })
+  } catch (error) {
+    throw new StrataError('CORRUPT', `the history of commit ${oid} cannot be read: ${messageOf(error)}`, {
+      data: { oid },
+      hint: 'Run: strata verify',
+      cause: error,
+    })
+  }
   return found.map(({ oid: id, commit }) => asLogged(id, commit))
 }

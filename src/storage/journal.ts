@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { StrataError } from '../core/errors.ts'
 import type { Line } from '../core/events.ts'
+import { isSavedState } from '../core/event-shapes.ts'
 import { decodeLine, firstSeq, genesis, lastSeq } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
@@ -30,7 +31,7 @@ export type JournalView = {
 const corrupt = (file: string, line: number, why: string): StrataError =>
   new StrataError('JOURNAL_CORRUPT', `journal/${file}, line ${line}: ${why}`, {
     data: { file: `journal/${file}`, line },
-    hint: 'Nothing is written to the store any more. Every line before this one is intact, and CURRENT still names the active directory.',
+    hint: 'Nothing is written to the store any more; CURRENT still names the active directory. See what can be healed: strata repair',
   })
 
 const names = (fs: FsPort, dir: string): string[] => (fs.lstat(dir) === undefined ? [] : fs.readdir(dir))
@@ -72,6 +73,38 @@ const readSegment = (fs: FsPort, dir: string, file: string): Segment => {
     return { rows, torn: true, bad: isTorn ? null : number }
   }
   return { rows, torn: unfinished, bad: null }
+}
+
+/**
+ * Whatever is whole in a segment, also after damage. A torn tail is as it should be only if it can be one: an append begins with
+ * a brace, and may be cut or end in zeros.
+ */
+export const readGoodLines = (fs: FsPort, dir: string, file: string): { pieces: { line: Line; text: string }[]; isSound: boolean } => {
+  const pieces: { line: Line; text: string }[] = []
+  let [isSound, isTorn] = [true, false]
+  const text = readText(fs, join(dir, file)) ?? ''
+  for (const row of text.replace(/\n$/, '').split('\n')) {
+    if (isTorn) isSound = false
+    let rest = row
+    for (let found = lenient(rest); found !== undefined; found = lenient(rest.slice(1))) {
+      pieces.push(found)
+      rest = found.rest
+      // Something else stands in the place of a line feed.
+      if (rest !== '' && lenient(rest.slice(1)) !== undefined) isSound = false
+    }
+    if (rest !== '' && !/^(?:\{|\0)/.test(rest)) isSound = false
+    if (rest !== '') isTorn = true
+  }
+  return { pieces, isSound }
+}
+
+const lenient = (row: string): ReturnType<typeof wholeLine> => {
+  try {
+    return wholeLine(row)
+  } catch {
+    // A line of a newer format stays as it is.
+    return undefined
+  }
 }
 
 const sound = (fs: FsPort, dir: string, file: string): Segment => {
@@ -117,12 +150,17 @@ const beginsStore = ({ line }: Row): boolean => {
   return created?.type === 'StoreCreated' && line.prev === genesis(created.data.storeId)
 }
 
-/** All good lines of the journal, oldest first, segment by segment, checked against the chain. Throws JOURNAL_CORRUPT. */
-export function* readLines(fs: FsPort, dir: string): Generator<Line> {
+/** All lines of the journal that count, oldest first, with their texts, checked against the chain. Throws JOURNAL_CORRUPT. */
+export function* readPieces(fs: FsPort, dir: string): Generator<{ line: Line; text: string }> {
   const rows = chain(segmentsOf(fs, dir).flatMap((name) => sound(fs, dir, name).rows))
   const [first] = rows
   if (first !== undefined && !beginsStore(first)) throw corrupt(first.file, first.number, 'does not follow the line before it')
-  for (const { line } of rows) yield line
+  for (const { line, text } of rows) yield { line, text }
+}
+
+/** The lines of `readPieces` alone. */
+export function* readLines(fs: FsPort, dir: string): Generator<Line> {
+  for (const { line } of readPieces(fs, dir)) yield line
 }
 
 type Newest = { readonly at: number; readonly torn: boolean; readonly rows: readonly Row[]; readonly first: Row }
@@ -167,7 +205,7 @@ const foldAll = (fs: FsPort, dir: string): State => {
 const stateOf = (fs: FsPort, dir: string, { rows, first }: Newest): State => {
   const saved = savedState(first)
   // A saved state of our own reducer is what `evolve` made; of another one, the whole journal is folded again.
-  if (saved.reducer !== REDUCER || saved.state === null) return foldAll(fs, dir)
+  if (saved.reducer !== REDUCER || saved.state === null || !isSavedState(saved.state)) return foldAll(fs, dir)
   return rows.reduce((state, { line }) => evolveLine(state, line), saved.state as State)
 }
 

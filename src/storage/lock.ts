@@ -10,7 +10,7 @@ import type { FsPort } from './fs.ts'
 export type Holder = { readonly app: string; readonly pid: number; readonly since: string }
 export type Lock = { release(): Promise<void> }
 
-const ANSWER_MS = 500
+const ANSWER_MS = 2000
 const RETRY_MS = 50
 
 /**

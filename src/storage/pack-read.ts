@@ -82,6 +82,18 @@ export class PackStore {
     return pack === undefined || offset === undefined ? undefined : checkId(oid, this.#entry(pack, offset), pack.name)
   }
 
+  /** The ids that the pack file `name` lists. */
+  *listed(name: string): Generator<Oid> {
+    if (this.#packs === null) this.refresh()
+    for (const { oid } of this.#packs?.get(name.replace(/\.pack$/, '.idx'))?.index.entries() ?? []) yield oid
+  }
+
+  /** An object that stock git wrote as a file of its own, its id checked; undefined when there is none. Throws CORRUPT. */
+  readLoose(oid: Oid): ObjectContent | undefined {
+    const found = this.#loose(oid)
+    return found === undefined ? undefined : checkId(oid, found, 'loose')
+  }
+
   /** Looks for new packs. */
   refresh(): void {
     this.close()
@@ -124,8 +136,7 @@ export class PackStore {
   #read(oid: Oid): ObjectContent | undefined {
     const at = this.#locate(oid)
     if (at !== undefined) return checkId(oid, this.#entry(at.pack, at.offset), at.pack.name)
-    const found = this.#loose(oid)
-    return found === undefined ? undefined : checkId(oid, found, 'loose')
+    return this.readLoose(oid)
   }
 
   #entry(pack: Pack, offset: number): ObjectContent {

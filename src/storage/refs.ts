@@ -8,7 +8,10 @@ import type { FsPort } from './fs.ts'
 
 export type Refs = ReadonlyMap<string, Oid>
 
-const HEADER = '# pack-refs with: peeled fully-peeled sorted \n'
+/** No `peeled`: stock git then looks up by itself what a tag leads to. */
+const HEADER = '# pack-refs with: sorted \n'
+const ANY_HEADER = /^# pack-refs with:(?: (?:peeled|fully-peeled|sorted))* ?$/
+const PEELED = /^\^[0-9a-f]{40}$/
 const ROW = /^([0-9a-f]{40}) (refs\/[^\s]+)$/
 
 const isOid = (text: string): text is Oid => /^[0-9a-f]{40}$/.test(text)
@@ -17,7 +20,7 @@ const isOid = (text: string): text is Oid => /^[0-9a-f]{40}$/.test(text)
 export const readPackedRefs = (fs: FsPort, repository: string): Map<string, Oid> => {
   const refs = new Map<string, Oid>()
   for (const line of (readText(fs, join(repository, 'packed-refs')) ?? '').split('\n')) {
-    if (line === '' || line.startsWith('#') || line.startsWith('^')) continue
+    if (line === '' || ANY_HEADER.test(line) || PEELED.test(line)) continue
     const [, oid, name] = ROW.exec(line) ?? []
     if (oid === undefined || name === undefined || !isOid(oid))
       throw new StrataError('CORRUPT', 'packed-refs has a line that is no ref', {

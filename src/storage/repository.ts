@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { StrataError } from '../core/errors.ts'
-import type { Oid } from '../core/git-objects.ts'
-import { decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../core/git-objects.ts'
+import type { ObjectType, Oid } from '../core/git-objects.ts'
+import { decodeCommit, decodeTree, encodeCommit, objectOid } from '../core/git-objects.ts'
 import type { Manifest } from '../core/manifest.ts'
 import { manifestDigest, readManifest, snapshotTree } from '../core/manifest.ts'
+import { AUTHOR, sliceMessage, sliceTree } from '../core/slice.ts'
 import { fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import { PackStore } from './pack-read.ts'
@@ -27,6 +28,9 @@ const CONFIG = `[core]
 /** No attribute of the dataset's own may change bytes on a checkout by stock git (hazard 48). */
 const ATTRIBUTES = '* -text -filter -ident -working-tree-encoding\n'
 
+/** The files of a repository that have one right content, which stock git may only add to. */
+export const FIXED_FILES: Readonly<Record<string, string>> = { config: CONFIG, 'info/attributes': ATTRIBUTES }
+
 /** Makes an empty bare repository, or completes a half-made one. */
 export const createRepository = (fs: FsPort, path: string): void => {
   for (const dir of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']) makeDirectory(fs, join(path, dir))
@@ -41,14 +45,6 @@ export const createRepository = (fs: FsPort, path: string): void => {
 
 export type CommitInfo = { readonly message: string; readonly parents: readonly Oid[]; readonly timestamp: number }
 export type StoredCommit = { readonly commit: Oid; readonly manifest: string }
-
-const AUTHOR = { name: 'Strata', email: 'strata@localhost' }
-
-/** A subject, then git trailers that stock tools can read. */
-export const commitMessage = (subject: string, trailers: Readonly<Record<string, string | number>>): string =>
-  `${subject}\n\n${Object.entries(trailers)
-    .map(([key, value]) => `${key}: ${value}\n`)
-    .join('')}`
 
 /** All objects of one transaction: a pack of blobs and a pack of everything else, durable when `finish` returns. */
 export class Transaction {
@@ -74,7 +70,7 @@ export class Transaction {
     }
   }
 
-  addObject(type: 'blob' | 'tree' | 'commit', bytes: Uint8Array): Oid {
+  addObject(type: ObjectType, bytes: Uint8Array): Oid {
     const oid = objectOid(type, bytes)
     this.#fresh.set(oid, bytes)
     if (this.#repository.packs.has(oid)) return oid
@@ -93,17 +89,15 @@ export class Transaction {
 
   /** Carries journal lines into the branch strata/journal: one immutable file a transaction, in folders of at most 256. */
   addSlice(previous: Oid | null, text: string, upTo: number, timestamp: number): Oid {
-    const blob = this.addObject('blob', Buffer.from(text))
-    const hex = upTo.toString(16).padStart(8, '0')
-    const path = [hex.slice(0, 4), hex.slice(4, 6), `${String(upTo).padStart(10, '0')}.jsonl`]
     const root = previous === null ? undefined : decodeCommit(this.#read(previous)).tree
-    const tree = this.#insert(root, path, blob)
-    return this.#addCommit(
-      tree,
-      previous === null ? [] : [previous],
-      commitMessage(`Journal up to event ${upTo}`, { 'Strata-Seq': upTo }),
-      timestamp,
+    const tree = sliceTree(
+      root,
+      text,
+      upTo,
+      (oid) => this.#read(oid),
+      (type, bytes) => this.addObject(type, bytes),
     )
+    return this.#addCommit(tree, previous === null ? [] : [previous], sliceMessage(upTo), timestamp)
   }
 
   /** Makes everything durable; a ref may name it from now on. Blobs first: no tree names what is not there. */
@@ -125,15 +119,6 @@ export class Transaction {
 
   #read(oid: Oid): Uint8Array {
     return this.#fresh.get(oid) ?? this.#repository.read(oid).bytes
-  }
-
-  #insert(tree: Oid | undefined, path: readonly string[], blob: Oid): Oid {
-    const [name = '', ...rest] = path
-    const entries = tree === undefined ? [] : decodeTree(this.#read(tree))
-    const before = entries.find((e) => e.name === name)
-    const oid = rest.length === 0 ? blob : this.#insert(before?.oid, rest, blob)
-    const mode = rest.length === 0 ? ('100644' as const) : ('40000' as const)
-    return this.addObject('tree', encodeTree([...entries.filter((e) => e.name !== name), { mode, name, oid }]))
   }
 
   #addCommit(tree: Oid, parents: readonly Oid[], message: string, timestamp: number): Oid {
@@ -184,6 +169,13 @@ export class Repository {
   /** The manifest of a snapshot commit. */
   manifest(commit: Oid): Manifest {
     return readManifest({ tree: (oid) => this.tree(oid), blob: (oid) => this.blob(oid) }, this.commit(commit).tree)
+  }
+
+  /** The manifest's digest of a snapshot's root tree; undefined for any other object. */
+  digestOf(oid: Oid): string | undefined {
+    const { type, bytes } = this.read(oid)
+    if (type !== 'tree' || !decodeTree(bytes).some((e) => e.name === 'manifest')) return undefined
+    return manifestDigest(readManifest({ tree: (tree) => this.tree(tree), blob: (blob) => this.blob(blob) }, oid))
   }
 
   close(): void {

@@ -10,8 +10,10 @@ export const RESERVE_BYTES = 256 * 1024
 
 /** Makes the reserve as large as it should be, or as the disk allows. */
 export const keepReserve = (fs: FsPort, path: string): void => {
-  const size = fs.lstat(path)?.size ?? 0
-  if (size >= RESERVE_BYTES) return
+  const found = fs.lstat(path)
+  const size = found?.size ?? 0
+  // What would be written through a link that someone else put there lands outside of the store.
+  if (size >= RESERVE_BYTES || (found !== undefined && !found.isFile())) return
   try {
     const fd = fs.open(path, 'a', 0o600)
     try {

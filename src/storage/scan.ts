@@ -174,6 +174,14 @@ const indexRow = (row: string, entries: Map<string, IndexEntry>, directories: Di
   entries.set(path, { path, size: stat.size, sha256, mode: stat.mode, oid: oid as Oid, stat })
 }
 
+/** Whether the bytes of an index are those that were written, of whatever commit. */
+export const isWholeIndex = (fs: FsPort, path: string): boolean => {
+  const text = readText(fs, path) ?? ''
+  const end = text.indexOf('\n')
+  const [magic, version, commit = '', readMs = '', sum] = text.slice(0, Math.max(0, end)).split(' ')
+  return magic === 'strata-index' && version === '1' && sum === digest(commit, readMs, text.slice(end + 1))
+}
+
 /** The index of a snapshot's directory as of `commit`; undefined when there is none, it is of another commit, or damaged. */
 export const readIndex = (fs: FsPort, path: string, commit: Oid): Index | undefined => {
   const text = readText(fs, path)

@@ -171,6 +171,6 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc
     .boolean()
     .map(
-      (valid): Command => ({ type: 'note', event: { type: 'IntegrityChecked', data: { valid, filesChecked: 1, errors: 0, warnings: 0 } } }),
+      (valid): Command => ({ type: 'note', event: { type: 'IntegrityChecked', data: { valid, filesChecked: 1, errors: 0, warnings: 0, sample: null } } }),
     ),
 )

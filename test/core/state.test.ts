@@ -225,7 +225,7 @@ describe('other events', () => {
   test('IntegrityChecked is remembered', () => {
     const state = apply(
       told(...base),
-      [{ type: 'IntegrityChecked', data: { valid: false, filesChecked: 1, errors: 1, warnings: 0 } }],
+      [{ type: 'IntegrityChecked', data: { valid: false, filesChecked: 1, errors: 1, warnings: 0, sample: null } }],
       LATER,
     )
     expect(state.lastVerified).toEqual({ at: LATER, valid: false })

@@ -249,7 +249,7 @@ export const expectedRefs = (state: State): string => {
   const refs = Array.from(state.snapshots.values(), ({ id, commit }) => [`refs/heads/${id}`, commit] as const)
   if (state.journal !== null) refs.push(['refs/heads/strata/journal', state.journal])
   const rows = refs.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map(([name, oid]) => `${oid} ${name}\n`)
-  return `# pack-refs with: peeled fully-peeled sorted \n${rows.join('')}`
+  return `# pack-refs with: sorted \n${rows.join('')}`
 }
 
 export type Commit = { tree: string; parents: string[]; author: string; subject: string; trailers: Record<string, string> }

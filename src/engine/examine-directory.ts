@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import type { Issue } from '../core/issues.ts'
+import { issue } from '../core/issues.ts'
+import type { FileEntry, Manifest } from '../core/manifest.ts'
+import type { Snapshot, State } from '../core/state.ts'
+import type { Repository } from '../storage/repository.ts'
+import type { Context } from './context.ts'
+import type { Looked } from './directory.ts'
+import { look } from './directory.ts'
+import type { Found, Part } from './found.ts'
+import { damaged, told } from './found.ts'
+import { Pool } from './pool.ts'
+import { checkDirectory } from './verify-directory.ts'
+
+const inPart = ({ path }: FileEntry, part: Part | null): boolean =>
+  part === null || createHash('sha256').update(path).digest().readUInt32BE(0) % part.of === part.part
+
+const edited = (snapshot: Snapshot, isActive: boolean, path: string): Issue =>
+  issue({
+    severity: 'warning',
+    code: 'EDITED',
+    file: path,
+    snapshot: snapshot.id,
+    message: 'was changed since the last checkpoint',
+    hint: isActive ? 'Keep it with: strata checkpoint' : 'It is committed when this snapshot becomes active.',
+  })
+
+/** A write moves a file's time: one that has lost its end while its time stood still was not edited. */
+const isCut = ({ index, changes }: Looked, path: string): boolean => {
+  const [known, now] = [index?.entries.get(path)?.stat, changes.scanned.files.get(path)]
+  return known?.mtimeMs === now?.mtimeMs && known?.size !== now?.size
+}
+
+/** Without an index, a file that is younger than the last commit was edited; one that is older, and differs, is damaged. */
+const isEdited = (looked: Looked, committedMs: number): ((path: string) => boolean) => {
+  const { index, changes } = looked
+  const changed = new Set([...changes.changed, ...changes.removed])
+  if (index !== undefined) return (path) => changed.has(path) && !isCut(looked, path)
+  return (path) => (changes.scanned.files.get(path)?.mtimeMs ?? 0) >= committedMs
+}
+
+const examineOne = async (
+  context: Context,
+  repository: Repository,
+  snapshot: Snapshot,
+  isActive: boolean,
+  part: Part | null,
+): Promise<{ found: Found[]; files: number }> => {
+  const root = context.paths.snapshot(snapshot.id)
+  if (context.fs.lstat(root) === undefined) {
+    const missing = damaged(`snapshots/${snapshot.id}`, 'the active directory is missing', { kind: 'directory', snapshot: snapshot.id })
+    return { found: isActive ? [missing] : [], files: 0 }
+  }
+  const { files, directories }: Manifest = repository.manifest(snapshot.commit)
+  const looked = look(context, snapshot)
+  const wasEdited = isEdited(looked, repository.commit(snapshot.commit).committer.timestamp * 1000)
+  const wanted = files.filter((f) => inPart(f, part))
+  const bytes = wanted.reduce((sum, f) => sum + f.size, 0)
+  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
+  try {
+    const { wrong, files: count } = await checkDirectory(pool, root, wanted)
+    const found = wrong.map(({ path, why }) =>
+      wasEdited(path)
+        ? told(edited(snapshot, isActive, path))
+        : damaged(path, why, { kind: 'file', snapshot: snapshot.id, path }, { snapshot: snapshot.id }),
+    )
+    const folders = new Set(looked.changes.scanned.directories.map((d) => d.path))
+    const gone = directories.filter(({ path }) => !folders.has(path)).map(({ path }) => told(edited(snapshot, isActive, path)))
+    return { found: [...found, ...gone], files: count }
+  } finally {
+    await pool.close()
+  }
+}
+
+/** Every byte of every directory that is there, against the manifest of its last commit. */
+export const examineDirectories = async (
+  context: Context,
+  repository: Repository,
+  state: State,
+  part: Part | null,
+): Promise<{ found: Found[]; files: number }> => {
+  const found: Found[] = []
+  let files = 0
+  for (const snapshot of Object.values(state.snapshots)) {
+    const isActive = snapshot.id === state.active
+    try {
+      const one = await examineOne(context, repository, snapshot, isActive, part)
+      found.push(...one.found)
+      files += one.files
+    } catch (error) {
+      // Its commit or manifest cannot be read: that is told of the repository.
+      found.push(damaged(`snapshots/${snapshot.id}`, error instanceof Error ? error.message : String(error), null))
+    }
+    if (isActive) found.push(...snapshot.findings.map((f) => told({ ...f, snapshot: snapshot.id })))
+  }
+  return { found, files }
+}

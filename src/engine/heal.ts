@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import type { Oid } from '../core/git-objects.ts'
+import type { State } from '../core/state.ts'
+import { refsOf } from '../core/state.ts'
+import { fsyncDirectory, makeDirectory, replaceFile } from '../storage/durable.ts'
+import { readFile } from '../storage/files.ts'
+import type { Piece } from '../storage/journal-salvage.ts'
+import { PackWriter, packEntry } from '../storage/pack-write.ts'
+import { salvagePack } from '../storage/pack-salvage.ts'
+import type { Quarantine } from '../storage/quarantine.ts'
+import type { Repository } from '../storage/repository.ts'
+import { FIXED_FILES } from '../storage/repository.ts'
+import { keepReserve } from '../storage/reserve.ts'
+import { checkpoint } from './checkpoint.ts'
+import type { Context } from './context.ts'
+import type { Found, Heal } from './found.ts'
+import type { Healed, ReadObject } from './heal-objects.ts'
+import { healCommits, missingFrom, readSources, remakeSlices } from './heal-objects.ts'
+import { materialise } from './materialise.ts'
+import type { Session } from './session.ts'
+
+/** What a repair does to each kind of damage. With `dryRun`, each only says so. */
+export type Work = { readonly context: Context; readonly quarantine: Quarantine; readonly actions: string[]; readonly dryRun: boolean }
+
+const healsOf = <K extends Heal['kind']>(found: readonly Found[], kind: K): Extract<Heal, { kind: K }>[] => {
+  const seen = new Map<string, Extract<Heal, { kind: K }>>()
+  for (const { heal } of found) if (heal?.kind === kind) seen.set(JSON.stringify(heal), heal as Extract<Heal, { kind: K }>)
+  return [...seen.values()]
+}
+
+/** What is whole in damaged packs: everything but files with its bytes, so that a dry run can go on from it. */
+type Saved = ReadonlyMap<Oid, Healed | null>
+
+/** Copies what is whole in damaged packs into a new one, then sets them aside. */
+export const healPacks = (work: Work, found: readonly Found[]): Saved => {
+  const { context, actions, dryRun } = work
+  const { fs, paths } = context
+  const names = healsOf(found, 'pack').map(({ name }) => name)
+  const saved = new Map<Oid, Healed | null>()
+  const writer = dryRun || names.length === 0 ? null : new PackWriter(fs, paths.packs)
+  try {
+    for (const name of names) {
+      let count = 0
+      for (const object of salvagePack(fs, join(paths.packs, name))) {
+        saved.set(object.oid, dryRun && object.type !== 'blob' ? object : null)
+        writer?.add(packEntry(object.type, object.bytes))
+        count += 1
+      }
+      actions.push(`copy the ${count} whole objects of ${name} into a new pack, and set it aside`)
+    }
+    setAside(work, names, writer?.finish()?.name, found)
+  } catch (error) {
+    writer?.abort()
+    throw error
+  }
+  return saved
+}
+
+const setAside = (work: Work, packs: readonly string[], made: string | undefined, found: readonly Found[]): void => {
+  const { context, quarantine, actions, dryRun } = work
+  const { root, paths } = context
+  const loose = healsOf(found, 'loose').map(({ path }) => path)
+  for (const path of loose) actions.push(`set the damaged ${path} aside`)
+  if (dryRun) return
+  for (const path of loose) quarantine.move(join(root, path), path.replaceAll('/', '-'))
+  for (const name of packs) {
+    // The new pack may be the old one over again, whose index alone was damaged.
+    if (made === name.replace(/\.pack$/, '')) continue
+    quarantine.move(join(paths.packs, name.replace(/\.pack$/, '.idx')))
+    quarantine.move(join(paths.packs, name))
+  }
+}
+
+type Known = { readonly state: State; readonly lines: readonly Piece[]; readonly whole: ReadonlySet<Oid>; readonly saved: Saved }
+type Remade = { readonly made: Map<Oid, Healed>; readonly files: Map<Oid, string>; readonly missing: ReadonlySet<Oid> }
+
+/** What of the lost objects can be made again, round after round: a commit that is back leads to more. */
+const remake = (context: Context, repository: Repository, { state, lines, whole, saved }: Known): Remade => {
+  const made = new Map<Oid, Healed>()
+  const files = new Map<Oid, string>()
+  const read: ReadObject = (oid) => made.get(oid) ?? saved.get(oid) ?? attempt(() => repository.read(oid))
+  const search = (): Set<Oid> => missingFrom(refsOf(state).values(), read, (oid) => whole.has(oid) || made.has(oid) || files.has(oid))
+  let missing = search()
+  if (missing.size === 0) return { made, files, missing }
+  const sources = readSources(context, state)
+  const slices = remakeSlices(lines)
+  const said = lines.map((l) => l.line)
+  for (let before = -1; missing.size > 0 && before !== made.size + files.size; missing = search()) {
+    before = made.size + files.size
+    const commits = healCommits(context, state, said, missing, new Map([...rootsIn(repository, whole), ...sources.roots]))
+    for (const object of [...sources.made.values(), ...commits, ...slices]) if (missing.has(object.oid)) made.set(object.oid, object)
+    for (const oid of missing) {
+      const path = sources.files.get(oid)
+      if (path !== undefined) files.set(oid, path)
+    }
+  }
+  return { made, files, missing }
+}
+
+/** Puts what can be made again into a pack. Returns what stays lost. */
+export const healObjects = (work: Work, repository: Repository, known: Known): Oid[] => {
+  const { context, actions, dryRun } = work
+  const { fs, paths } = context
+  const { made, files, missing } = remake(context, repository, known)
+  if (made.size + files.size === 0) return [...missing]
+  actions.push(`make ${made.size + files.size} lost objects of the repository again, ${files.size} of them from files of the directories`)
+  if (dryRun) return [...missing]
+  const writer = new PackWriter(fs, paths.packs)
+  try {
+    for (const path of files.values()) writer.add(packEntry('blob', readFile(fs, path) ?? Buffer.alloc(0)))
+    for (const { type, bytes } of made.values()) writer.add(packEntry(type, bytes))
+    writer.finish()
+  } catch (error) {
+    writer.abort()
+    throw error
+  }
+  repository.packs.refresh()
+  return [...missing]
+}
+
+const attempt = <T>(run: () => T): T | undefined => {
+  try {
+    return run()
+  } catch {
+    return undefined
+  }
+}
+
+/** The root trees in the repository, by the digest of their manifests: for commits that are lost while their trees are not. */
+const rootsIn = (repository: Repository, whole: ReadonlySet<Oid>): Map<string, Oid> => {
+  const roots = new Map<string, Oid>()
+  for (const oid of whole) {
+    const digest = attempt(() => repository.digestOf(oid))
+    if (digest !== undefined) roots.set(digest, oid)
+  }
+  return roots
+}
+
+const healFile = (work: Work, session: Session, heal: Extract<Heal, { kind: 'file' }>): void => {
+  const { context, quarantine, actions } = work
+  const snapshot = session.state.snapshots[heal.snapshot]
+  const entry =
+    snapshot === undefined ? undefined : attempt(() => session.repository.manifest(snapshot.commit).files.find((f) => f.path === heal.path))
+  const bytes = entry === undefined ? undefined : attempt(() => session.repository.blob(entry.oid))
+  const path = join(context.paths.snapshot(heal.snapshot), heal.path)
+  quarantine.copy(path, join(heal.snapshot, heal.path))
+  if (entry === undefined || bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== entry.sha256) return
+  makeDirectory(context.fs, dirname(path), 0o755)
+  replaceFile(context.fs, path, bytes, { mode: entry.mode, temporary: join(context.paths.staging, `mend-${context.id()}`) })
+  actions.push(`write ${heal.path} of ${heal.snapshot} again from the repository`)
+}
+
+export const tellFiles = (work: Work, state: State, repository: Repository, found: readonly Found[]): void => {
+  for (const { snapshot, path } of healsOf(found, 'file')) {
+    const commit = state.snapshots[snapshot]?.commit
+    const entry = commit === undefined ? undefined : attempt(() => repository.manifest(commit).files.find((f) => f.path === path))
+    const isThere = entry !== undefined && attempt(() => repository.blob(entry.oid)) !== undefined
+    if (isThere) work.actions.push(`write ${path} of ${snapshot} again from the repository`)
+  }
+  for (const { snapshot } of healsOf(found, 'directory')) work.actions.push(`write the directory of ${snapshot} again from the repository`)
+}
+
+export const healDirectories = async (work: Work, session: Session, found: readonly Found[]): Promise<void> => {
+  const { context, actions } = work
+  for (const { snapshot: id } of healsOf(found, 'directory')) {
+    const snapshot = session.state.snapshots[id]
+    if (snapshot === undefined) continue
+    await materialise(session, snapshot)
+    actions.push(`write the directory of ${id} again from the repository`)
+  }
+  const files = healsOf(found, 'file')
+  for (const heal of files) healFile(work, session, heal)
+  // What has been written or accepted is looked at anew: the index of such a directory says nothing any more.
+  for (const id of new Set(files.map((f) => f.snapshot))) {
+    if (context.fs.lstat(context.paths.index(id)) !== undefined) context.fs.unlink(context.paths.index(id))
+    await checkpoint(session, id, 'repaired')
+  }
+}
+
+export const healSmall = (work: Work, found: readonly Found[]): void => {
+  const { context, actions, dryRun } = work
+  const { fs, root, paths } = context
+  for (const { path } of healsOf(found, 'fixed')) {
+    actions.push(`write repo.git/${path} again`)
+    if (!dryRun) replaceFile(fs, join(paths.repository, path), Buffer.from(FIXED_FILES[path] ?? ''))
+  }
+  for (const { path } of healsOf(found, 'cache')) {
+    // The session that repairs has claimed an epoch above every other, and its first line drops them.
+    if (path.startsWith('journal/')) continue
+    actions.push(path === 'reserve' ? 'hold back room for a rollback on a full disk again' : `make ${path} anew`)
+    if (dryRun) continue
+    if (path === 'reserve') keepReserve(fs, paths.reserve)
+    else if (fs.lstat(join(root, path)) !== undefined) {
+      fs.unlink(join(root, path))
+      fsyncDirectory(fs, dirname(join(root, path)))
+    }
+  }
+  if (healsOf(found, 'projections').length > 0) actions.push('write CURRENT, HEAD and the branches again from the journal')
+}
