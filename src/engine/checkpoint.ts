@@ -1,12 +1,13 @@
 import { versionIndex } from '../core/chain.ts'
 import type { Issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
+import { manifestDigest } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import { commitMessage } from '../core/slice.ts'
 import { batches } from './batches.ts'
 import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
-import { isQuiet, knownFiles, look, manifestOf, remember } from './directory.ts'
+import { isQuiet, knownFiles, look, lookAfresh, manifestOf, remember } from './directory.ts'
 import { Pool } from './pool.ts'
 import type { Session } from './session.ts'
 import type { CaptureResult, CaptureTask, Captured } from './task-types.ts'
@@ -37,15 +38,16 @@ const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string
 
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
- * without a difference in content nothing is written but the index. Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
+ * without a difference in content nothing is written but the index. `afresh`: nothing that was known counts, every file is read and
+ * stored (a repair, where the repository has lost what the last commit held). Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
  */
-export const checkpoint = async (session: Session, id: string, reason: string): Promise<Checkpointed> => {
+export const checkpoint = async (session: Session, id: string, reason: string, afresh = false): Promise<Checkpointed> => {
   const { context, repository } = session
   const { fs, paths, dataset } = context
   const snapshot = session.state.snapshots[id]
   if (snapshot === undefined) throw new Error(`no snapshot ${id}`)
-  const looked = look(context, snapshot)
-  const known = knownFiles(looked, repository, snapshot.commit)
+  const looked = afresh ? lookAfresh(context, id) : look(context, snapshot)
+  const known = afresh ? new Map<string, FileEntry>() : knownFiles(looked, repository, snapshot.commit)
   const { scanned } = looked.changes
   if (isQuiet(looked)) return { snapshot, changed: [], files: known, manifest: manifestOf(known.values(), scanned.directories) }
 
@@ -80,7 +82,7 @@ export const checkpoint = async (session: Session, id: string, reason: string): 
     const stored =
       edited.length === 0 && !looked.changes.directoriesChanged
         ? undefined
-        : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone) }, transaction)
+        : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone), afresh }, transaction)
     if (stored === undefined) transaction.abort()
     const now = session.state.snapshots[id] ?? snapshot
     remember(context, id, now.commit, files, scanned, looked.startedMs)
@@ -93,11 +95,12 @@ export const checkpoint = async (session: Session, id: string, reason: string): 
   }
 }
 
-type Edits = { manifest: Manifest; edited: readonly string[]; reason: string; findings: Issue[] }
+type Edits = { manifest: Manifest; edited: readonly string[]; reason: string; findings: Issue[]; afresh: boolean }
 
 /** One commit and one event, unless the tree turns out to be the one there is (only times had changed). */
 const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction: Parameters<Session['seal']>[0]): true | undefined => {
-  const { manifest, edited, reason, findings } = edits
+  const { manifest, edited, reason, findings, afresh } = edits
+  if (!afresh && manifestDigest(manifest) === snapshot.manifest) return undefined
   const { result: stored, slice } = session.seal(transaction, (t) =>
     t.addSnapshot(manifest, (digest) => ({
       message: commitMessage(`Checkpoint ${snapshot.schemaVersion}: ${reason}`, {
@@ -106,11 +109,10 @@ const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction:
         'Schema-Version': snapshot.schemaVersion,
         'Manifest-Sha256': digest,
       }),
-      parents: [snapshot.commit],
+      parents: afresh && !session.repository.isReadable(snapshot.commit) ? [] : [snapshot.commit],
       timestamp: session.seconds,
     })),
   )
-  if (stored.manifest === snapshot.manifest) return undefined
   session.commit({
     type: 'checkpoint',
     data: {

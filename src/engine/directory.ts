@@ -21,6 +21,13 @@ export const look = (context: Context, snapshot: Pick<Snapshot, 'id' | 'commit'>
   return { index, changes: changesSince(index, scan(context, context.paths.snapshot(snapshot.id))), startedMs }
 }
 
+/** The same, as if nothing were known of its files. */
+export const lookAfresh = (context: Context, id: string): Looked => ({
+  index: undefined,
+  changes: changesSince(undefined, scan(context, context.paths.snapshot(id))),
+  startedMs: context.now().getTime(),
+})
+
 /** Nothing differs by stat: no file has to be read. */
 export const isQuiet = ({ changes }: Looked): boolean =>
   changes.changed.length === 0 && changes.removed.length === 0 && !changes.directoriesChanged

@@ -178,6 +178,16 @@ export const healDirectories = async (work: Work, session: Session, found: reado
   }
 }
 
+/** A snapshot whose last commit the repository has lost for good is committed anew, as its directory is now. */
+export const recommit = async (work: Work, session: Session): Promise<void> => {
+  for (const { id, commit } of Object.values(session.state.snapshots)) {
+    if (work.context.fs.lstat(work.context.paths.snapshot(id)) === undefined) continue
+    if (attempt(() => session.repository.manifest(commit)) !== undefined) continue
+    await checkpoint(session, id, 'repaired', true)
+    work.actions.push(`commit the directory of ${id} anew: the repository has lost what it held`)
+  }
+}
+
 export const healSmall = (work: Work, found: readonly Found[]): void => {
   const { context, actions, dryRun } = work
   const { fs, root, paths } = context

@@ -4,7 +4,7 @@ import { lastSeq } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { evolveLine, initialState } from '../core/state.ts'
 import { acknowledge, acknowledgedSeq, claimEpoch, dropEpochsBelow, epochsOf } from '../storage/epochs.ts'
-import { replaceFile } from '../storage/durable.ts'
+import { makeDirectory, replaceFile } from '../storage/durable.ts'
 import { segmentName } from '../storage/journal.ts'
 import type { Piece, Salvaged } from '../storage/journal-salvage.ts'
 import { journalFiles, rewriteSegment, rewritesOf, salvage, segmentCount } from '../storage/journal-salvage.ts'
@@ -75,6 +75,7 @@ export const planJournal = (context: Context, repository: Repository, objects: O
 export const applyJournalPlan = (context: Context, plan: JournalPlan, quarantine: Quarantine): void => {
   if (plan.isSound) return
   const { fs, paths } = context
+  makeDirectory(fs, paths.journal)
   for (const { name } of journalFiles(fs, paths.journal)) quarantine.copy(join(paths.journal, name), join('journal', name))
   const { retold } = plan
   if (retold !== null) {

@@ -9,7 +9,7 @@ import type { Examined } from './examine.ts'
 import { examine } from './examine.ts'
 import { examineObjects } from './examine-repository.ts'
 import type { Work } from './heal.ts'
-import { healDirectories, healObjects, healPacks, healSmall, tellFiles } from './heal.ts'
+import { healDirectories, healObjects, healPacks, healSmall, recommit, tellFiles } from './heal.ts'
 import { ORIGINAL_INDEX, rebuildOriginalIndex } from './original.ts'
 import { recover } from './recover.ts'
 import { applyJournalPlan, planJournal } from './repair-journal.ts'
@@ -54,7 +54,7 @@ export const planRepair = async (context: Context): Promise<RepairReport> => {
     const lost = healObjects(work, repository, { state: journal.state, lines: journal.lines, whole, saved })
     tellFiles(work, journal.state, repository, examined.found)
     healSmall(work, examined.found)
-    return { applied: false, actions: work.actions, lost: [...journal.lost, ...lost.map((oid) => `object ${oid}`)] }
+    return { applied: false, actions: work.actions, lost: [...journal.lost, ...lost.map((oid) => `object ${oid} of the repository`)] }
   } finally {
     repository.close()
   }
@@ -91,13 +91,20 @@ const repairWith = async (work: Work, session: Session, lostEvents: readonly str
     const recovered = recover(session)
     const first = await examine(context, repository, session.state, { part: null, isJournalSound: true })
     const lines = [...readPieces(context.fs, context.paths.journal)]
-    healObjects(work, repository, { state: session.state, lines, whole: new Set(first.objects.types.keys()), saved: new Map() })
+    const missing = healObjects(work, repository, {
+      state: session.state,
+      lines,
+      whole: new Set(first.objects.types.keys()),
+      saved: new Map(),
+    })
+    await recommit(work, session)
     await healDirectories(work, session, first.found)
     healSmall(work, first.found)
     await remakeIndexes(session)
     session.project()
     const after = await examine(context, repository, session.state, { part: null, isJournalSound: true })
-    const lost = [...lostEvents, ...errorsIn(after)]
+    const left = errorsIn(after).filter((text) => !missing.some((oid) => text.includes(oid)))
+    const lost = [...lostEvents, ...missing.map((oid) => `object ${oid} of the repository`), ...left]
     const done = [...actions, ...recovered]
     if (done.length > 0) session.commit({ type: 'note', event: { type: 'Repaired', data: { actions: done, lost } } })
     for (const action of done) context.log('info', `repaired: ${action}`)

@@ -72,10 +72,23 @@ export const rename = (fs: FsPort, from: string, to: string): void => {
   }
 }
 
-/** Creates `path` and the missing directories above it; each new name is made durable in its parent. */
+/** A directory above the store may be one that we may pass through and not open: it was not made by us either. */
+const closedToUs = (error: unknown): boolean => error instanceof StrataError && ['EACCES', 'EPERM'].includes(systemCode(error.cause))
+
+/**
+ * Creates `path` and the missing directories above it; each new name is made durable in its parent. So is the name of one that
+ * is there: a process that was killed may have made it and not have come to the flush.
+ */
 export const makeDirectory = (fs: FsPort, path: string, mode = 0o700): void => {
-  if (fs.lstat(path) !== undefined) return
   const parent = dirname(path)
+  if (fs.lstat(path) !== undefined) {
+    try {
+      fsyncDirectory(fs, parent)
+    } catch (error) {
+      if (!closedToUs(error)) throw error
+    }
+    return
+  }
   if (parent !== path) makeDirectory(fs, parent, mode)
   try {
     fs.mkdir(path, mode)

@@ -29,8 +29,8 @@ export type JournalView = {
 }
 
 const corrupt = (file: string, line: number, why: string): StrataError =>
-  new StrataError('JOURNAL_CORRUPT', `journal/${file}, line ${line}: ${why}`, {
-    data: { file: `journal/${file}`, line },
+  new StrataError('JOURNAL_CORRUPT', file === '' ? `the journal: ${why}` : `journal/${file}, line ${line}: ${why}`, {
+    data: { file: file === '' ? 'journal' : `journal/${file}`, line },
     hint: 'Nothing is written to the store any more; CURRENT still names the active directory. See what can be healed: strata repair',
   })
 
@@ -220,7 +220,7 @@ export const readJournal = (fs: FsPort, dir: string, seen = 0): JournalView | un
   const all = segmentsOf(fs, dir)
   const newest = newestOf(fs, dir, all)
   if (newest === undefined) {
-    if (atLeast > 0) throw corrupt('', 0, 'no segment can be read, but events had been written')
+    if (atLeast > 0) throw corrupt('', 0, 'none of its lines can be read, but events had been written')
     return undefined
   }
   const { rows, torn } = newest

@@ -154,6 +154,15 @@ export class Repository {
     return found
   }
 
+  /** Whether an object is there and what its id says. */
+  isReadable(oid: Oid): boolean {
+    try {
+      return this.packs.read(oid) !== undefined
+    } catch {
+      return false
+    }
+  }
+
   blob(oid: Oid): Uint8Array {
     return this.read(oid).bytes
   }

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { verifyStore } from '../../src/engine/verify.ts'
-import { checkpoint } from '../../src/engine/checkpoint.ts'
-import { nodeFsPort } from '../../src/storage/fs.ts'
-import { SCENARIOS, contextAt, makeOriginal, writing } from '../crash/scenarios.ts'
+import { App } from '../../src/engine/app.ts'
+import { activeDirectory, at, edit, makeStore } from '../crash/rot.ts'
 
 const scratch = nodeFs.mkdtempSync(join(tmpdir(), 'strata-lost-'))
 afterAll(() => {
@@ -13,19 +12,21 @@ afterAll(() => {
 })
 
 /** A store whose last journal line is an acknowledged checkpoint. */
-const edited = async (name: string): Promise<string> => {
-  const place = { store: join(scratch, name, 'store'), original: join(scratch, name, 'original') }
-  makeOriginal(place.original)
-  nodeFs.mkdirSync(place.store, { recursive: true })
-  const scenario = SCENARIOS.find((s) => s.name === 'checkpoint')
-  if (scenario === undefined) throw new Error('no scenario')
-  await scenario.before(place)
-  await scenario.run(place, nodeFsPort)
-  return place.store
+const edited = (name: string): Promise<string> => {
+  nodeFs.mkdirSync(join(scratch, name))
+  return makeCheckpoint(join(scratch, name))
 }
 
-const again = (store: string): Promise<void> =>
-  writing(store, nodeFsPort, (session) => checkpoint(session, session.state.active ?? '', 'again'))
+const makeCheckpoint = async (dir: string): Promise<string> => {
+  const store = await makeStore(dir)
+  edit(join(activeDirectory(store), 'config.json'), (text) => text.replace('Google Resolver', 'Another'))
+  await new App(at(store)).checkpoint('edited')
+  return store
+}
+
+const again = async (store: string): Promise<void> => {
+  await new App(at(store)).checkpoint('again')
+}
 
 describe('the last line of the journal', () => {
   test('that rotted is not taken for a torn write: nothing is written, and verify says so', async () => {
@@ -36,7 +37,7 @@ describe('the last line of the journal', () => {
     nodeFs.writeFileSync(path, bytes)
     await expect(again(store)).rejects.toMatchObject({ code: 'JOURNAL_CORRUPT' })
     expect(nodeFs.readFileSync(path).equals(bytes)).toBe(true)
-    const report = await verifyStore(contextAt(store))
+    const report = await verifyStore(at(store))
     expect(report.valid).toBe(false)
     expect(report.issues.map((i) => i.code)).toContain('JOURNAL_CORRUPT')
   })
@@ -46,6 +47,6 @@ describe('the last line of the journal', () => {
     const path = join(store, 'journal/00000001.jsonl')
     nodeFs.appendFileSync(path, '{"v":1,"epoch":9,"at":"2026-')
     await again(store)
-    expect((await verifyStore(contextAt(store))).valid).toBe(true)
+    expect((await verifyStore(at(store))).valid).toBe(true)
   })
 })
