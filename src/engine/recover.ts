@@ -5,7 +5,7 @@ import { TEMPORARY } from '../storage/pack-write.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { refsOf } from '../core/state.ts'
-import { createFolders } from './session.ts'
+import { completeFolders } from './session.ts'
 import type { Session } from './session.ts'
 import { sweepAnnounced } from './job.ts'
 
@@ -105,7 +105,7 @@ const saveLost = (session: Session): string[] => {
 export const recover = (session: Session): string[] => {
   const { context } = session
   if (session.state.storeId === '') return []
-  createFolders(context)
+  completeFolders(context)
   const actions = [
     ...endRunning(session),
     ...quarantineStaging(session),

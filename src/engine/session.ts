@@ -13,7 +13,8 @@ import type { Lock } from '../storage/lock.ts'
 import { acquireLock } from '../storage/lock.ts'
 import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs } from '../storage/refs.ts'
 import type { Transaction } from '../storage/repository.ts'
-import { Repository, createRepository } from '../storage/repository.ts'
+import { releasePacks } from '../storage/pack-write.ts'
+import { Repository, createRepository, isCreated } from '../storage/repository.ts'
 import { keepReserve } from '../storage/reserve.ts'
 import { requireTrust } from '../storage/trust.ts'
 import type { Context } from './context.ts'
@@ -108,6 +109,7 @@ export class Session {
         writeHead(fs, paths.repository, head)
         done.push('HEAD')
       }
+      releasePacks(fs, paths.packs)
     } catch (error) {
       if (!hasCode(error, 'LOCKED')) throw error
       this.context.log('warning', `${messageOf(error)}; the branches follow with the next command`)
@@ -122,10 +124,18 @@ export class Session {
   }
 }
 
-/** Makes the folders of a store; safe to repeat. */
-export const createFolders = ({ fs, root, paths }: Context): void => {
-  for (const dir of [root, paths.journal, paths.snapshots, paths.indexes, paths.staging]) makeDirectory(fs, dir)
-  createRepository(fs, paths.repository)
+const foldersOf = ({ root, paths }: Context): string[] => [root, paths.journal, paths.snapshots, paths.indexes, paths.staging]
+
+/** Makes the folders of a store; safe to repeat, also after a kill. */
+export const createFolders = (context: Context): void => {
+  for (const dir of foldersOf(context)) makeDirectory(context.fs, dir)
+  createRepository(context.fs, context.paths.repository)
+}
+
+/** A store that was begun has all its folders, durably: they come before its first event. Someone may have removed one since. */
+export const completeFolders = (context: Context): void => {
+  const { fs, paths } = context
+  if (foldersOf(context).some((dir) => fs.lstat(dir) === undefined) || !isCreated(fs, paths.repository)) createFolders(context)
 }
 
 /** Takes the lock, unless it is `held` already, and reads the journal. The caller recovers, works and closes. Throws LOCKED. */

@@ -5,7 +5,7 @@ import { StrataError } from '../core/errors.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { objectOid } from '../core/git-objects.ts'
 import { discard, fsyncDirectory, fsyncFile, rename, writeAll } from './durable.ts'
-import { readFully } from './files.ts'
+import { readFully, readText } from './files.ts'
 import type { FsPort } from './fs.ts'
 import type { IndexedEntry } from './pack-index.ts'
 import { encodeIndex } from './pack-index.ts'
@@ -67,6 +67,29 @@ export const encodeEntries = (objects: readonly { readonly type: ObjectType; rea
 
 /** Not `tmp_`: those are stock git's own, and `git gc --prune=now` deletes them all. */
 export const TEMPORARY = 'strata_tmp_'
+
+const KEEP = 'strata: until its branch is written\n'
+
+/** `git gc --prune=now` would drop a pack that no branch leads to yet; it leaves alone what has such a file. */
+const keepPack = (fs: FsPort, path: string): void => {
+  const fd = fs.open(path, 'w', 0o600)
+  try {
+    writeAll(fs, fd, Buffer.from(KEEP))
+  } finally {
+    fs.close(fd)
+  }
+}
+
+/** Leaves packs to git again, now that branches lead to what is in them. Keeps that others made stay. */
+export const releasePacks = (fs: FsPort, dir: string): void => {
+  for (const name of fs.lstat(dir) === undefined ? [] : fs.readdir(dir)) {
+    if (!name.endsWith('.keep')) continue
+    const path = join(dir, name)
+    // A crash may have left it empty.
+    const text = readText(fs, path) ?? ''
+    if (KEEP.startsWith(text)) discard(fs, path)
+  }
+}
 
 const CHUNK = 1024 * 1024
 const HEADER_BYTES = 12
@@ -175,6 +198,7 @@ export class PackWriter {
     this.#fs.chmod(this.#temporary, 0o400)
     rename(this.#fs, this.#temporary, join(this.#dir, `${name}.pack`))
     this.#left.delete(this.#temporary)
+    keepPack(this.#fs, join(this.#dir, `${name}.keep`))
     // A reader that sees the index must find the pack, also after a power cut: names become durable in this order.
     fsyncDirectory(this.#fs, this.#dir)
     rename(this.#fs, index, join(this.#dir, `${name}.idx`))

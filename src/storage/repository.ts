@@ -31,15 +31,18 @@ const ATTRIBUTES = '* -text -filter -ident -working-tree-encoding\n'
 /** The files of a repository that have one right content, which stock git may only add to. */
 export const FIXED_FILES: Readonly<Record<string, string>> = { config: CONFIG, 'info/attributes': ATTRIBUTES }
 
+const FOLDERS = ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']
+
+/** Whether a repository has all that `createRepository` makes. */
+export const isCreated = (fs: FsPort, path: string): boolean =>
+  [...FOLDERS, ...Object.keys(FIXED_FILES), 'HEAD'].every((name) => fs.lstat(join(path, name)) !== undefined)
+
 /** Makes an empty bare repository, or completes a half-made one. */
 export const createRepository = (fs: FsPort, path: string): void => {
-  for (const dir of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']) makeDirectory(fs, join(path, dir))
-  const files: [string, string][] = [
-    ['config', CONFIG],
-    ['info/attributes', ATTRIBUTES],
-    ['HEAD', 'ref: refs/heads/none\n'],
-  ]
-  for (const [name, text] of files) if (fs.lstat(join(path, name)) === undefined) replaceFile(fs, join(path, name), Buffer.from(text))
+  for (const dir of FOLDERS) makeDirectory(fs, join(path, dir))
+  const files = { ...FIXED_FILES, HEAD: 'ref: refs/heads/none\n' }
+  for (const [name, text] of Object.entries(files))
+    if (fs.lstat(join(path, name)) === undefined) replaceFile(fs, join(path, name), Buffer.from(text))
   fsyncDirectory(fs, path)
 }
 

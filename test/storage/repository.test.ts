@@ -7,7 +7,7 @@ import { manifestDigest } from '../../src/core/manifest.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
 import { commitMessage } from '../../src/core/slice.ts'
 import { logCommits } from '../../src/storage/history.ts'
-import { encodeEntries } from '../../src/storage/pack-write.ts'
+import { encodeEntries, releasePacks } from '../../src/storage/pack-write.ts'
 import { writePackedRefs } from '../../src/storage/refs.ts'
 import { Repository, createRepository } from '../../src/storage/repository.ts'
 import { HOSTILE_NAMES, contents, fileEntry, sorted } from '../contract/datasets.ts'
@@ -207,6 +207,7 @@ describe('reading', () => {
     const first = snapshot(repository, manifestOf('a', 'b'))
     const second = snapshot(repository, manifestOf('a', 'b', 'c'), [first.commit])
     writePackedRefs(nodeFsPort, repo, new Map([['refs/heads/s', second.commit]]))
+    releasePacks(nodeFsPort, packs)
     git(repo, ['gc', '-q', '--prune=now', '--aggressive'])
     expect(readdirSync(packs).filter((name) => name.endsWith('.pack'))).toHaveLength(1)
     expect(repository.manifest(first.commit)).toEqual(manifestOf('a', 'b'))
