@@ -151,22 +151,39 @@ export const parseRows = (text: string): Row[] => (text === '' ? [] : text.repla
 export type TreeEntry = { readonly mode: string; readonly name: string; readonly oid: Oid }
 type ReadObject = { tree(oid: Oid): readonly TreeEntry[]; blob(oid: Oid): Uint8Array }
 
-const decoder = new TextDecoder('utf-8', { fatal: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const decode = (bytes: Uint8Array): string => {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    throw new StrataError('CORRUPT', 'the rows of a manifest are not UTF-8')
+  }
+}
+
+/** A few small trees can stand for any number of files, and for any depth: far more than a disk holds is a bomb. */
+const MOST_ROWS = 2_000_000
+const MOST_DEPTH = 1000
+
+const tooMany = (what: string): StrataError =>
+  new StrataError('CORRUPT', `a manifest ${what}: no dataset has as many`, { hint: 'This commit was not written by Strata.' })
 
 /** Reads a manifest back from its trees; `files` is the tree of the dataset, where the blob ids are. Throws CORRUPT. */
 export const readManifest = (read: ReadObject, root: Oid): Manifest => {
   const files: FileEntry[] = []
   const directories: DirectoryEntry[] = []
   const find = (rows: readonly TreeEntry[], name: string): Oid | undefined => rows.find((row) => row.name === name)?.oid
-  const walk = (prefix: string, manifest: Oid, tree: Oid | undefined): void => {
+  const walk = (prefix: string, manifest: Oid, tree: Oid | undefined, depth: number): void => {
+    if (depth > MOST_DEPTH) throw tooMany(`is nested more than ${MOST_DEPTH} folders deep`)
     const here = read.tree(manifest)
     let listed = 0
     const blobs = new Map((tree === undefined ? [] : read.tree(tree)).map((row) => [componentName(row.name), row.oid]))
     for (const bucket of here) {
       if (!bucket.name.startsWith('rows')) continue
-      for (const row of parseRows(decoder.decode(read.blob(bucket.oid)))) {
+      for (const row of parseRows(decode(read.blob(bucket.oid)))) {
         // Throws for a name that would lead out of its directory.
         componentName(treeName(row.name))
+        if (files.length + directories.length > MOST_ROWS) throw tooMany(`lists more than ${MOST_ROWS} files`)
         const path = prefix + row.name
         if (row.type === 'f') {
           const oid = blobs.get(row.name)
@@ -177,7 +194,7 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
           const child = find(here, `in-${treeName(row.name)}`)
           if (child === undefined)
             throw new StrataError('CORRUPT', `the manifest has no rows for the directory ${path}`, { data: { file: path } })
-          walk(`${path}/`, child, blobs.get(row.name))
+          walk(`${path}/`, child, blobs.get(row.name), depth + 1)
           listed += 1
         }
         blobs.delete(row.name)
@@ -193,7 +210,7 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
   const top = read.tree(root)
   const manifest = find(top, 'manifest')
   if (manifest === undefined) throw new StrataError('CORRUPT', 'the snapshot has no manifest')
-  walk('', manifest, find(top, 'files'))
+  walk('', manifest, find(top, 'files'), 0)
   const byPath = (a: { path: string }, b: { path: string }): number => compareBytes(a.path, b.path)
   return { files: files.sort(byPath), directories: directories.sort(byPath) }
 }
