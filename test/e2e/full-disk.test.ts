@@ -1,51 +1,11 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-  openSync,
-  closeSync,
-} from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeSync, openSync, closeSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { temporary } from '../contract/temporary.ts'
+import { describe, expect, test } from 'vitest'
+import { LOOPS, MOUNTS, ext4, tmpfs } from '../support/mounts.ts'
 import type { Sandbox } from '../support/sandbox.ts'
 import { sample, sandboxAt } from '../support/sandbox.ts'
 import { put, putAll } from '../support/tree.ts'
-
-/** Disks of their own, which can be filled to the last byte. Mounting needs the superuser. */
-
-const isRoot = process.getuid?.() === 0
-
-const unmount = (dir: string): void => void spawnSync('umount', ['-l', dir])
-
-const tmpfs = (megabytes: number): string => {
-  const dir = temporary()
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', dir])
-  onTestFinished(() => {
-    unmount(dir)
-  })
-  return dir
-}
-
-const ext4 = (megabytes: number): string => {
-  const [image, dir] = [join(temporary(), 'image'), temporary()]
-  writeFileSync(image, '')
-  truncateSync(image, megabytes * 1024 ** 2)
-  execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image])
-  execFileSync('mount', ['-o', 'loop', image, dir])
-  onTestFinished(() => {
-    unmount(dir)
-  })
-  return dir
-}
 
 const free = (dir: string): number => {
   const [, row = ''] = execFileSync('df', ['-B1', '--output=avail', dir], { encoding: 'utf8' }).trim().split('\n')
@@ -80,13 +40,13 @@ const storeOn = (disk: string): Sandbox => {
   return box
 }
 
-const DISKS: readonly [string, (megabytes: number) => string, boolean][] = [
-  ['tmpfs', tmpfs, isRoot],
-  ['ext4', ext4, isRoot && existsSync('/dev/loop-control') && spawnSync('mkfs.ext4', ['-V']).status === 0],
-]
+const DISKS = [
+  ['tmpfs', tmpfs, MOUNTS],
+  ['ext4', ext4, LOOPS],
+] as const
 
 for (const [name, disk, possible] of DISKS)
-  describe.skipIf(!possible)(`on a full ${name} (a mount of its own; only the superuser can make one)`, () => {
+  describe.skipIf(!possible)(`on a full ${name} (needs a mount of its own)`, () => {
     test('rollback and redo succeed with 0 bytes free', () => {
       const dir = disk(24)
       const box = storeOn(dir)

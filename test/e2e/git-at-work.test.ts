@@ -45,10 +45,10 @@ describe('git at work in the repository', () => {
   }, async () => {
     const box = captured(sample(20))
     box.allowLeftovers()
-    let stop = false
+    const stop = new AbortController()
     const gc = (async () => {
       let rounds = 0
-      while (!stop) {
+      while (!stop.signal.aborted) {
         await new Promise((resolve) => {
           spawn('git', ['-C', join(box.store, 'repo.git'), '-c', 'safe.directory=*', ...GC], { stdio: 'ignore' }).once('exit', resolve)
         })
@@ -57,7 +57,7 @@ describe('git at work in the repository', () => {
       return rounds
     })()
     onTestFinished(() => {
-      stop = true
+      stop.abort()
     })
     const codes: number[] = []
     const run = (...args: string[]): Promise<void> =>
@@ -74,7 +74,7 @@ describe('git at work in the repository', () => {
       await run('rollback', '--exact')
       await run('redo', '--exact')
     }
-    stop = true
+    stop.abort()
     expect(await gc).toBeGreaterThan(2)
     expect(codes.filter((code) => code !== 0)).toEqual([])
     box.ok('checkpoint')
