@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Oid } from '../core/git-objects.ts'
 import type { State } from '../core/state.ts'
 import { refsOf } from '../core/state.ts'
@@ -33,7 +34,7 @@ const healsOf = <K extends Heal['kind']>(found: readonly Found[], kind: K): Extr
 type Saved = ReadonlyMap<Oid, Healed | null>
 
 /** Copies what is whole in damaged packs into a new one, then sets them aside. */
-export const healPacks = (work: Work, found: readonly Found[]): Saved => {
+export const healPacks = async (work: Work, found: readonly Found[]): Promise<Saved> => {
   const { context, actions, dryRun } = work
   const { fs, paths } = context
   const names = healsOf(found, 'pack').map(({ name }) => name)
@@ -46,6 +47,8 @@ export const healPacks = (work: Work, found: readonly Found[]): Saved => {
         saved.set(object.oid, dryRun && object.type !== 'blob' ? object : null)
         writer?.add(packEntry(object.type, object.bytes))
         count += 1
+        // What failed to inflate lets its memory go when the loop pauses.
+        if (count % 256 === 0) await setImmediate()
       }
       actions.push(`copy the ${count} whole objects of ${name} into a new pack, and set it aside`)
     }

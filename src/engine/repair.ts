@@ -46,7 +46,7 @@ export const planRepair = async (context: Context): Promise<RepairReport> => {
   const repository = new Repository(context.fs, context.paths.repository)
   try {
     const objects = examineObjects(context, repository, null)
-    const saved = healPacks(work, objects.found)
+    const saved = await healPacks(work, objects.found)
     const journal = planJournal(context, repository, objects)
     work.actions.push(...journal.actions)
     const examined = await examine(context, repository, journal.state, { part: null, isJournalSound: journal.isSound })
@@ -71,7 +71,7 @@ export const repairStore = async (context: Context): Promise<RepairReport> => {
   let handedOver = false
   try {
     const repository = new Repository(fs, paths.repository)
-    healPacks(work, examineObjects(context, repository, null).found)
+    await healPacks(work, examineObjects(context, repository, null).found)
     repository.packs.refresh()
     const journal = planJournal(context, repository, examineObjects(context, repository, null))
     work.actions.push(...journal.actions)
