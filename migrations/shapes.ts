@@ -24,18 +24,19 @@ const isA = (record: RawRecord): record is RecordA => {
   return named && (latency_ms === null || numberOf(latency_ms) !== undefined) && (status === 'success' || status === 'failure')
 }
 
+/** Warnings stay in the journal for ever: they name no endpoint, only its id, which says nothing without config.json. */
 const resolved = (text: string, directory: Directory, ctx: Warner): string => {
   const { id, finding } = directory.find(text)
   if (finding === 'ORPHANED_ENDPOINT')
     ctx.warn(
       finding,
-      `config.json has no endpoint for "${text}"; its history is kept under ${id}`,
+      `config.json has no endpoint for it; its history is kept under the id ${id}`,
       'It was renamed or deleted. Nothing is lost.',
     )
   if (finding === 'AMBIGUOUS_ENDPOINT')
     ctx.warn(
       finding,
-      `config.json has several endpoints for "${text}"; its history goes to the first, ${id}`,
+      `config.json has several endpoints for it; its history goes to the first, with the id ${id}`,
       'Give the endpoints different names.',
     )
   return id

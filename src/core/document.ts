@@ -60,10 +60,20 @@ export const renderDocument = (kind: Kind, parsed: Parsed, layout: Layout): Uint
 
 type Checked = { success: boolean; error?: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } }
 
-/** zod's messages may quote the value; only its path and the kind of mistake leave this function. */
-const explain = (checked: Checked, what: string): string => {
+/** Every member name that a schema declares, however deep. zod keeps what a schema is made of in `def`, objects' members in `shape`. */
+const declaredNames = (node: unknown, names = new Set<string>(), seen = new Set<unknown>()): Set<string> => {
+  if (typeof node !== 'object' || node === null || seen.has(node)) return names
+  seen.add(node)
+  if ('shape' in node) for (const name of Object.keys(node.shape ?? {})) names.add(name)
+  for (const part of Object.values('def' in node ? { def: node.def } : node)) declaredNames(part, names, seen)
+  return names
+}
+
+/** zod's messages may quote the value, and its path the name of a region: only declared names and the kind of mistake leave this function. */
+const explain = (checked: Checked, schema: unknown, what: string): string => {
   const first = checked.error?.issues[0]
-  const path = (first?.path ?? []).map(String).join('.')
+  const declared = declaredNames(schema)
+  const path = (first?.path ?? []).map((name) => (typeof name === 'number' || declared.has(String(name)) ? String(name) : '*')).join('.')
   return `${path === '' ? what : path}: ${first?.message ?? 'is not what the schema describes'}`
 }
 
@@ -71,13 +81,13 @@ const explain = (checked: Checked, what: string): string => {
 export const shapeProblem = (kind: Kind, parsed: Pick<Parsed, 'head' | 'records'>): { message: string; record: number | null } | null => {
   if (kind.at !== '') {
     const checked: Checked = kind.doc.safeParse(plain(parsed.head))
-    if (!checked.success) return { message: explain(checked, 'the document'), record: null }
+    if (!checked.success) return { message: explain(checked, kind.doc, 'the document'), record: null }
   }
   const { record } = kind
   if (record === undefined || parsed.records === null) return null
   for (const [index, value] of parsed.records.entries()) {
     const checked: Checked = record.safeParse(plain(value))
-    if (!checked.success) return { message: explain(checked, 'the record'), record: index }
+    if (!checked.success) return { message: explain(checked, record, 'the record'), record: index }
   }
   return null
 }

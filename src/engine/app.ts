@@ -271,6 +271,8 @@ export class App {
         if (mayUseReserve) releaseReserve(this.#context.fs, this.#context.paths.reserve, this.#context.root)
         recover(session)
         return await work(session)
+      } catch (error) {
+        throw session.explain(error)
       } finally {
         await session.close()
       }
@@ -298,7 +300,11 @@ export class App {
         ({ jobId }) => this.#ended(jobId ?? recorded),
         (error: unknown) => {
           if (recorded === null || !isStrataError(error)) throw error
-          return this.#ended(recorded)
+          const job = this.#ended(recorded)
+          if (job.status === 'failed') return job
+          // The journal could not be written, or what failed came after the switch: it has no word of the failure.
+          this.#tracker.ended({ ...job, status: 'failed', error: error.message })
+          throw error
         },
       )
       settled.then(resolve, reject)

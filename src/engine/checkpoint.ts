@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { Issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
 import { manifestDigest } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import { commitMessage } from '../core/slice.ts'
+import { flushFiles } from '../storage/durable.ts'
 import { batches } from './batches.ts'
 import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
@@ -77,6 +79,12 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   try {
     await pool.each(tasks, take)
     for (const path of gone) files.delete(path)
+    // The index will say that what these files hold is known: so it must be on the disk, not only in its cache.
+    await flushFiles(
+      fs,
+      [...changed.keys()].map((path) => join(paths.snapshot(id), path)),
+      true,
+    )
     const manifest = manifestOf(files.values(), scanned.directories)
     const edited = [...changed.keys(), ...gone]
     const stored =

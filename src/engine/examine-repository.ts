@@ -13,7 +13,7 @@ import type { Repository } from '../storage/repository.ts'
 import { FIXED_FILES } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import type { Found, Heal, Part } from './found.ts'
-import { damaged } from './found.ts'
+import { damaged, stale } from './found.ts'
 
 /** What reading every object found: the type of each, and the SHA-256 of the blobs. */
 export type Objects = { readonly found: Found[]; readonly types: Map<Oid, ObjectType>; readonly blobs: Map<Oid, string> }
@@ -52,6 +52,11 @@ const examinePacks = ({ fs, paths }: Context, objects: Objects, part: Part | nul
   const store = new PackStore(fs, paths.packs)
   try {
     for (const name of names.filter((n) => n.endsWith('.pack'))) {
+      if (!names.includes(name.replace(/\.pack$/, '.idx'))) {
+        // What is missing because of it is told of the commits that need it. Git itself may be writing one at this moment.
+        objects.found.push(stale(`repo.git/objects/pack/${name}`, 'has no index', { kind: 'pack', name }))
+        continue
+      }
       const visitor = visitorFor(objects, `repo.git/objects/pack/${name}`, { kind: 'pack', name })
       if (part === null) verifyPack(fs, join(paths.packs, name), visitor, store)
       else sampleObjects(fs, join(paths.packs, name), name, visitor, store, part)
@@ -62,7 +67,7 @@ const examinePacks = ({ fs, paths }: Context, objects: Objects, part: Part | nul
   for (const idx of names.filter((n) => n.endsWith('.idx'))) {
     const name = idx.replace(/\.idx$/, '.pack')
     if (!names.includes(name))
-      objects.found.push(damaged(`repo.git/objects/pack/${name}`, 'is missing, but its index is there', { kind: 'pack', name }))
+      objects.found.push(stale(`repo.git/objects/pack/${name}`, 'is missing, but its index is there', { kind: 'pack', name }))
   }
 }
 

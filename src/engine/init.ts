@@ -127,7 +127,10 @@ export const initFresh = async (context: Context): Promise<void> => {
     await captureDirectory(session, from, { id, version: newest.version, subject: `Start at ${newest.version}`, source: null })
     await activateFirst(session, id)
   } finally {
-    removeTree(context.fs, scratch)
-    await session.close()
+    try {
+      removeTree(context.fs, scratch)
+    } finally {
+      await session.close()
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { StrataError, fromSystem, hasCode, messageOf } from '../core/errors.ts'
+import { StrataError, hasCode, messageOf } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
@@ -147,21 +147,18 @@ const announce = (session: Session, spec: JobSpec, jobId: string, targets: reado
   })
 }
 
-/** Directories that were published and never sealed stand for nothing. */
-export const sweepAnnounced = ({ context, state }: Session): string[] => {
-  const left = state.announced.filter((id) => state.snapshots[id] === undefined)
-  const dirs = left
+/** Directories that were announced and never sealed stand for nothing. */
+export const announcedDirectories = ({ context, state }: Session): string[] =>
+  state.announced
+    .filter((id) => state.snapshots[id] === undefined)
     .flatMap((id) => [context.paths.staged(id), context.paths.snapshot(id)])
     .filter((dir) => context.fs.lstat(dir) !== undefined)
-  for (const dir of dirs) removeTree(context.fs, dir)
-  return dirs
-}
 
 const recordFailure = (session: Session, staging: Staging, jobId: string, error: unknown): void => {
   // A journal that failed may yet hold the line: what stands for something is for the next start to tell.
   if (hasCode(error, 'DURABILITY', 'CONFLICT')) return
   staging.sweep()
-  sweepAnnounced(session)
+  for (const dir of announcedDirectories(session)) removeTree(session.context.fs, dir)
   if (session.state.running !== jobId) return
   const found = issueOf(error)
   session.commit({
@@ -195,7 +192,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     await finish(work, spec)
     return jobId
   } catch (cause) {
-    const error = fromSystem(cause)
+    const error = session.explain(cause)
     transaction.abort()
     recordFailure(session, staging, jobId, error)
     throw error

@@ -1,72 +1,77 @@
 import { join } from 'node:path'
 import { hasCode } from '../core/errors.ts'
-import { dropOwnLock, makeDirectory, rename } from '../storage/durable.ts'
-import { TEMPORARY } from '../storage/pack-write.ts'
+import { discard, isTemporary, makeDirectory, ownLocks, removeTree, rename } from '../storage/durable.ts'
+import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
+import { Quarantine } from '../storage/quarantine.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { refsOf } from '../core/state.ts'
 import { completeFolders } from './session.ts'
 import type { Session } from './session.ts'
-import { sweepAnnounced } from './job.ts'
+import { announcedDirectories } from './job.ts'
 
-/** Ends a job that a crash interrupted: before its commit point nothing had been switched. */
-const endRunning = (session: Session): string[] => {
+/** Files of transactions that were never finished, and locks of ours. */
+const temporaryFiles = ({ fs, root, paths }: Session['context']): string[] => {
+  const inFolder = (dir: string, isOurs: (name: string) => boolean): string[] =>
+    (fs.lstat(dir) === undefined ? [] : fs.readdir(dir)).filter(isOurs).map((name) => join(dir, name))
+  return [
+    ...inFolder(paths.packs, (name) => name.startsWith(TEMPORARY)),
+    ...unfinishedPacks(fs, paths.packs),
+    ...[root, paths.indexes, paths.journal, paths.repository, join(paths.repository, 'info')].flatMap((dir) => inFolder(dir, isTemporary)),
+    ...['packed-refs', 'HEAD'].flatMap((name) => ownLocks(fs, join(paths.repository, name))),
+  ]
+}
+
+/** What is to be done, in words, and how. */
+type Chore = { readonly says: string; readonly run: () => void }
+
+/** A job that a crash interrupted is over: before its commit point nothing had been switched. */
+const endJob = (session: Session): void => {
   const { running } = session.state
-  const swept = sweepAnnounced(session)
-  if (running === null) return swept.length === 0 ? [] : [`removed ${swept.length} half-made directories`]
-  const job = session.state.jobs.find((j) => j.id === running)
-  session.commit({
-    type: 'fail',
-    jobId: running,
-    data: {
-      code: 'CANCELLED',
-      message: 'INTERRUPTED: the process ended before the switch; the snapshot before it stayed active',
-      file: null,
-      record: null,
-      step: null,
-    },
-  })
-  return [`ended job ${running} to ${job?.toVersion ?? ''}, which had been interrupted before its switch`]
+  if (running === null) return
+  const message = 'INTERRUPTED: the process ended before the switch; the snapshot before it stayed active'
+  session.commit({ type: 'fail', jobId: running, data: { code: 'CANCELLED', message, file: null, record: null, step: null } })
+}
+
+const sweepAnnounced = (session: Session): Chore[] => {
+  const { fs } = session.context
+  const dirs = announcedDirectories(session)
+  const run = (): void => {
+    for (const dir of dirs) removeTree(fs, dir)
+  }
+  return dirs.length === 0 ? [] : [{ says: `removed ${dirs.length} half-made ${dirs.length === 1 ? 'directory' : 'directories'}`, run }]
 }
 
 /** Staged directories that no event announced were not made by us, or by whom is unknown: they are set aside, never deleted. */
-const quarantineStaging = ({ context }: Session): string[] => {
+const quarantineStaging = ({ context, state }: Session): Chore[] => {
   const { fs, paths, now } = context
-  const left = fs.lstat(paths.staging) === undefined ? [] : fs.readdir(paths.staging)
-  return left.map((name) => {
+  const ours = new Set(state.announced.filter((id) => state.snapshots[id] === undefined))
+  const left = (fs.lstat(paths.staging) === undefined ? [] : fs.readdir(paths.staging)).filter((name) => !ours.has(name))
+  const at = now().getTime()
+  const moveOne = (name: string): void => {
     makeDirectory(fs, paths.quarantine)
-    rename(fs, join(paths.staging, name), join(paths.quarantine, `${now().getTime()}-${name}`))
-    return `set staging/${name} aside in quarantine/`
-  })
+    rename(fs, join(paths.staging, name), join(paths.quarantine, `${at}-${name}`))
+  }
+  return left.map((name) => ({
+    says: `set staging/${name} aside in quarantine/`,
+    run: () => {
+      moveOne(name)
+    },
+  }))
 }
 
-const dropTemporary = ({ context }: Session): string[] => {
-  const { fs, paths } = context
-  const inFolder = (dir: string, isOurs: (name: string) => boolean): string[] =>
-    fs.lstat(dir) === undefined
-      ? []
-      : fs
-          .readdir(dir)
-          .filter(isOurs)
-          .map((name) => join(dir, name))
-  const left = [
-    ...inFolder(paths.packs, (name) => name.startsWith(TEMPORARY)),
-    ...inFolder(paths.indexes, (name) => name.endsWith('.lock')),
-    ...[`${paths.current}.lock`].filter((path) => fs.lstat(path) !== undefined),
-  ]
-  for (const path of left) fs.unlink(path)
-  const shared = ['packed-refs', 'HEAD'].map((name) => dropOwnLock(fs, join(paths.repository, name)))
-  const count = shared.reduce((sum, n) => sum + n, left.length)
-  return count === 0 ? [] : [`removed ${count} temporary files`]
-}
-
-const isAncestor = (session: Session, old: Oid, of: Oid): boolean => {
-  for (let at: Oid | undefined = of; at !== undefined; at = session.repository.commit(at).parents[0]) if (at === old) return true
-  return false
+const dropTemporary = ({ context }: Session): Chore[] => {
+  const left = temporaryFiles(context)
+  const run = (): void => {
+    // Once more: what was being finished when it was listed may be whole by now.
+    const now = new Set(temporaryFiles(context))
+    for (const path of left) if (now.has(path)) discard(context.fs, path)
+  }
+  return left.length === 0 ? [] : [{ says: `removed ${left.length} temporary ${left.length === 1 ? 'file' : 'files'}`, run }]
 }
 
 /** A packed-refs that cannot be read is set aside; the refs in it that are whole are kept, and the journal's are made anew. */
-const mendRefs = ({ context }: Session): string[] => {
+const mendRefs = ({ context }: Session): Chore[] => {
   const { fs, paths, now } = context
   try {
     readPackedRefs(fs, paths.repository)
@@ -74,11 +79,16 @@ const mendRefs = ({ context }: Session): string[] => {
   } catch (error) {
     if (!hasCode(error, 'CORRUPT')) throw error
   }
-  const kept = salvageRefs(fs, paths.repository)
-  makeDirectory(fs, paths.quarantine)
-  rename(fs, join(paths.repository, 'packed-refs'), join(paths.quarantine, `${now().getTime()}-packed-refs`))
-  writePackedRefs(fs, paths.repository, kept)
-  return ['set a damaged packed-refs aside in quarantine/ and made it anew']
+  const run = (): void => {
+    new Quarantine(fs, paths.quarantine, `${now().getTime()}-refs`).copy(join(paths.repository, 'packed-refs'), 'packed-refs')
+    writePackedRefs(fs, paths.repository, salvageRefs(fs, paths.repository))
+  }
+  return [{ says: 'set a damaged packed-refs aside in quarantine/ and made it anew', run }]
+}
+
+const isAncestor = (session: Session, old: Oid, of: Oid): boolean => {
+  for (let at: Oid | undefined = of; at !== undefined; at = session.repository.commit(at).parents[0]) if (at === old) return true
+  return false
 }
 
 /** A branch that is ahead of the journal keeps its commits under another name. */
@@ -94,29 +104,57 @@ const saveLost = (session: Session): string[] => {
     packed.set(`refs/heads/lost/${(packed.get(name) ?? oid).slice(0, 12)}`, packed.get(name) ?? oid)
     packed.set(name, oid)
   }
-  writePackedRefs(fs, paths.repository, packed)
+  try {
+    writePackedRefs(fs, paths.repository, packed)
+  } catch (error) {
+    // While git is at work, `project` leaves the branches alone, too.
+    if (hasCode(error, 'LOCKED')) return []
+    throw error
+  }
   return [`kept ${ahead.length} commits that the journal does not know under lost/`]
 }
 
+const chores = (session: Session): Chore[] => [
+  ...sweepAnnounced(session),
+  ...quarantineStaging(session),
+  ...dropTemporary(session),
+  ...mendRefs(session),
+]
+
 /**
  * Finishes or removes what an interrupted process left, and makes refs, HEAD and CURRENT say what the journal says.
- * Running it again changes nothing.
+ * What is going to be swept up is told first: the line takes the journal from a process that may be alive where the lock does not
+ * reach, so that nothing it has yet to write can rest on what is gone. Running it again changes nothing.
  */
 export const recover = (session: Session): string[] => {
-  const { context } = session
   if (session.state.storeId === '') return []
+  try {
+    return finishOrRemove(session)
+  } catch (error) {
+    throw session.explain(error)
+  }
+}
+
+const finishOrRemove = (session: Session): string[] => {
+  const { context } = session
   completeFolders(context)
-  const actions = [
-    ...endRunning(session),
-    ...quarantineStaging(session),
-    ...dropTemporary(session),
-    ...mendRefs(session),
-    ...saveLost(session),
+  const { running } = session.state
+  const todo = chores(session)
+  const says = [
+    ...(running === null ? [] : [`ended job ${running}, which had been interrupted before its switch`]),
+    ...todo.map((chore) => chore.says),
   ]
+  if (says.length > 0) {
+    session.commit({ type: 'note', event: { type: 'Recovered', data: { actions: says } } })
+    for (const chore of todo) chore.run()
+    // Last: until then, the job's announcement says what may be swept up.
+    endJob(session)
+  }
+  const kept = saveLost(session)
   const projected = session.project()
-  if (projected.length > 0) actions.push(`rewrote ${projected.join(', ')} from the journal`)
-  if (actions.length === 0) return []
-  session.commit({ type: 'note', event: { type: 'Recovered', data: { actions } } })
+  const after = [...kept, ...(projected.length === 0 ? [] : [`rewrote ${projected.join(', ')} from the journal`])]
+  if (after.length > 0) session.commit({ type: 'note', event: { type: 'Recovered', data: { actions: after } } })
+  const actions = [...says, ...after]
   for (const action of actions) context.log('warning', `recovered: ${action}`)
   return actions
 }

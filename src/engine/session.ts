@@ -1,14 +1,15 @@
+import { join } from 'node:path'
 import type { Command } from '../core/decide.ts'
 import { decide } from '../core/decide.ts'
 import type { Slice, StrataEvent } from '../core/events.ts'
 import { encodePointer } from '../core/pointer.ts'
-import { hasCode, messageOf } from '../core/errors.ts'
+import { fromSystem, hasCode, messageOf } from '../core/errors.ts'
 import type { State } from '../core/state.ts'
 import { pointerOf, refsOf } from '../core/state.ts'
-import { makeDirectory, replaceFile } from '../storage/durable.ts'
+import { flushFiles, fsyncDirectory, makeDirectory, replaceFile } from '../storage/durable.ts'
 import { readText } from '../storage/files.ts'
-import { textAfter } from '../storage/journal.ts'
-import { JournalWriter } from '../storage/journal-writer.ts'
+import { segmentsOf, textAfter } from '../storage/journal.ts'
+import { JournalWriter, conflict } from '../storage/journal-writer.ts'
 import type { Lock } from '../storage/lock.ts'
 import { acquireLock } from '../storage/lock.ts'
 import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs } from '../storage/refs.ts'
@@ -44,6 +45,18 @@ export class Session {
     return this.#journal.append(commands.flatMap((command) => decide(this.state, command)))
   }
 
+  /** Takes the journal from every session before this one. Throws CONFLICT. */
+  claim(): void {
+    this.#journal.claim()
+  }
+
+  /** An error as what it is: one that another writer caused, by sweeping up what this one was making, is a CONFLICT. */
+  explain(error: unknown): Error {
+    const named = fromSystem(error)
+    if (hasCode(named, 'CONFLICT') || !this.#journal.isOverruled) return named
+    return conflict(0, named)
+  }
+
   /** Opens a transaction, runs `fill`, makes the objects durable together with the journal's latest slice. */
   transact<T>(fill: (transaction: Transaction) => T): { result: T; slice: Slice } {
     const transaction = this.repository.begin()
@@ -69,6 +82,8 @@ export class Session {
   /** Writes what the journal says into refs, HEAD and CURRENT, as far as it differs. */
   project(): string[] {
     const { fs, paths } = this.context
+    // Whoever has claimed the journal since writes them from what it reads there, this session's events included.
+    if (this.#journal.isOverruled) return []
     const done = this.#projectRefs()
     const pointer = pointerOf(this.state)
     if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer)) {
@@ -145,6 +160,13 @@ export const openSession = async (context: Context, held?: Lock): Promise<Sessio
   const lock = held ?? (await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs))
   try {
     const view = readView(context)
+    // A process that was killed may have written a line and not have come to the flush: nothing rests on it until it is durable.
+    const newest = segmentsOf(fs, paths.journal).slice(-1)
+    await flushFiles(
+      fs,
+      newest.map((name) => join(paths.journal, name)),
+    )
+    if (newest.length > 0) fsyncDirectory(fs, paths.journal)
     requireTrust(fs, paths, Object.keys(view?.state.snapshots ?? {}))
     const repository = new Repository(fs, paths.repository)
     refuseLostLine(context, repository, view)

@@ -10,7 +10,7 @@ import { readFully } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { READ_FLAGS } from '../storage/fs.ts'
 import type { Scanned } from '../storage/scan.ts'
-import { scanDirectory } from '../storage/scan.ts'
+import { requireReadable, scanDirectory } from '../storage/scan.ts'
 
 const HEAD_BYTES = 4096
 
@@ -42,6 +42,7 @@ export type Survey = {
 /** Scans a directory and finds its schema version: the highest that any of its files has. */
 export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
   const scanned = scanDirectory(fs, dir, (path) => isIgnored(dataset, path))
+  requireReadable(fs, dir, scanned.files.keys())
   const kinds = dataset.chain.schemas.map((s) => s.kinds)
   let [version, bytes, newestMs, foreign]: [number, number, number, string | null] = [-1, 0, 0, null]
   for (const [path, stat] of scanned.files) {

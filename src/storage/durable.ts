@@ -1,7 +1,8 @@
-import { dirname, join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
 import { StrataError, messageOf, systemCode } from '../core/errors.ts'
 import type { FsPort } from './fs.ts'
-import { MOST_AT_ONCE } from './fs.ts'
+import { MOST_AT_ONCE, READ_FLAGS } from './fs.ts'
 import { readFile } from './files.ts'
 
 /** The one module that decides in which order bytes reach the disk (design: hazards 1 to 8). */
@@ -128,22 +129,14 @@ const lockedByGit = (path: string): StrataError =>
     hint: 'Try again when it has finished. If no git command is running, remove that file.',
   })
 
-/** A leftover of a process that was killed is taken over. */
-const writeTemporary = (fs: FsPort, path: string, bytes: Uint8Array, mode: number, retry = true): void => {
-  try {
-    writeNew(fs, path, bytes, mode)
-  } catch (error) {
-    discard(fs, path)
-    if (!retry || !isTaken(error)) throw error
-    writeTemporary(fs, path, bytes, mode, false)
-  }
-}
+/** What a killed `replaceFile` leaves beside its file. The name is random: two writers never meet in it. */
+export const isTemporary = (name: string): boolean => /\.[0-9a-f]{8}\.lock$/.test(name)
 
 /** Replaces `path` in one step: a reader sees the old bytes or the new ones, also after a power cut. */
 export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options: { mode?: number; temporary?: string } = {}): void => {
-  const temporary = options.temporary ?? `${path}.lock`
-  writeTemporary(fs, temporary, bytes, options.mode ?? 0o600)
+  const temporary = options.temporary ?? `${path}.${randomBytes(4).toString('hex')}.lock`
   try {
+    writeNew(fs, temporary, bytes, options.mode ?? 0o600)
     rename(fs, temporary, path)
   } catch (error) {
     discard(fs, temporary)
@@ -152,16 +145,15 @@ export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options
   fsyncDirectory(fs, dirname(path))
 }
 
-const ownName = (path: string): string => `${path}.strata`
+const OWN = '.strata-'
 const lockName = (path: string): string => `${path}.lock`
 
 /** File systems that know no second name for a file. */
 const linkUnsupported = (error: unknown): boolean => ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))
 
-const takeGitLock = (fs: FsPort, path: string, bytes: Uint8Array): void => {
-  const lock = lockName(path)
+const takeGitLock = (fs: FsPort, own: string, lock: string, bytes: Uint8Array): void => {
   try {
-    fs.link(ownName(path), lock)
+    fs.link(own, lock)
   } catch (error) {
     // What is about to be written stands there already, whole: a writer of ours was killed.
     if (isTaken(error)) {
@@ -171,41 +163,53 @@ const takeGitLock = (fs: FsPort, path: string, bytes: Uint8Array): void => {
   }
 }
 
-/**
- * Removes what a killed `replaceShared` left: our own file, and the lock if it is another name of that file. Git's own lock
- * stays. Returns how many files went.
- */
-export const dropOwnLock = (fs: FsPort, path: string): number => {
-  const [own, lock] = [fs.lstat(ownName(path)), fs.lstat(lockName(path))]
-  if (own === undefined) return 0
-  const isOurs = lock?.ino === own.ino && lock.dev === own.dev
-  if (isOurs) fs.unlink(lockName(path))
-  fs.unlink(ownName(path))
-  return isOurs ? 2 : 1
+const isSameFile = (fs: FsPort, a: string, b: string): boolean => {
+  const [one, other] = [fs.lstat(a), fs.lstat(b)]
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev
+}
+
+/** What a killed `replaceShared` left: its own file, and the lock if it is another name of that file. Git's own lock is none of it. */
+export const ownLocks = (fs: FsPort, path: string): string[] => {
+  const dir = dirname(path)
+  const own = (fs.lstat(dir) === undefined ? [] : fs.readdir(dir))
+    .filter((name) => name.startsWith(basename(path) + OWN))
+    .map((name) => join(dir, name))
+  return [...(own.some((name) => isSameFile(fs, name, lockName(path))) ? [lockName(path)] : []), ...own]
 }
 
 /** Replaces a file that stock git writes too, in one step and under git's own lock. Throws LOCKED while git holds it. */
 export const replaceShared = (fs: FsPort, path: string, bytes: Uint8Array): void => {
-  dropOwnLock(fs, path)
-  writeTemporary(fs, ownName(path), bytes, 0o600)
+  // A name for this writer alone: another that the store's lock does not reach must not take it for its own.
+  const own = `${path}${OWN}${randomBytes(6).toString('hex')}`
   try {
-    takeGitLock(fs, path, bytes)
+    writeNew(fs, own, bytes, 0o600)
+    takeGitLock(fs, own, lockName(path), bytes)
     rename(fs, lockName(path), path)
   } catch (error) {
     try {
-      dropOwnLock(fs, path)
-    } catch {
-      // Recovery will find it.
+      if (isSameFile(fs, own, lockName(path))) discard(fs, lockName(path))
+    } finally {
+      discard(fs, own)
     }
     throw error
   }
-  discard(fs, ownName(path))
+  discard(fs, own)
   fsyncDirectory(fs, dirname(path))
 }
 
-const flushOne = async (fs: FsPort, path: string): Promise<void> => {
-  // Windows flushes only through a handle that may write; elsewhere a read-only file must not be in the way.
-  const fd = fs.open(path, process.platform === 'win32' ? 'r+' : 'r')
+const openToFlush = (fs: FsPort, path: string, mayBeGone: boolean): number | undefined => {
+  try {
+    // Windows flushes only through a handle that may write; elsewhere a read-only file must not be in the way.
+    return fs.open(path, process.platform === 'win32' ? 'r+' : READ_FLAGS)
+  } catch (error) {
+    if (mayBeGone && systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+const flushOne = async (fs: FsPort, path: string, mayBeGone: boolean): Promise<void> => {
+  const fd = openToFlush(fs, path, mayBeGone)
+  if (fd === undefined) return
   try {
     await fs.fsyncLater(fd)
   } catch (error) {
@@ -215,13 +219,16 @@ const flushOne = async (fs: FsPort, path: string): Promise<void> => {
   }
 }
 
-/** Flushes many written files, 16 at a time (measured: three times as fast as one by one). */
-export const flushFiles = async (fs: FsPort, paths: readonly string[]): Promise<void> => {
+/**
+ * Flushes many written files, 16 at a time (measured: three times as fast as one by one). `mayBeGone`: they are the application's,
+ * which may remove one at any time.
+ */
+export const flushFiles = async (fs: FsPort, paths: readonly string[], mayBeGone = false): Promise<void> => {
   let next = 0
   const lane = async (): Promise<void> => {
     while (next < paths.length) {
       const path = paths[next++]
-      if (path !== undefined) await flushOne(fs, path)
+      if (path !== undefined) await flushOne(fs, path, mayBeGone)
     }
   }
   const lanes = await Promise.allSettled(Array.from({ length: FSYNCS_IN_FLIGHT }, lane))

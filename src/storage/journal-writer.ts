@@ -15,6 +15,13 @@ const SEGMENT_EVENTS = 1000
 
 type WriterOptions = { fs: FsPort; dir: string; actor: Actor; now: () => string; id: () => string }
 
+export const conflict = (epoch: number, cause?: unknown): StrataError =>
+  new StrataError('CONFLICT', 'another process has written to this store since it was read', {
+    data: { epoch },
+    hint: 'Nothing was switched. Run the command again.',
+    cause,
+  })
+
 /** Appends to the journal. Nothing is claimed or written before the first append. */
 export class JournalWriter {
   readonly #options: WriterOptions
@@ -36,7 +43,7 @@ export class JournalWriter {
   /** Makes the events durable as one line; after it returns they have happened. Throws CONFLICT, DURABILITY. */
   append(events: readonly NewEvent[]): readonly StrataEvent[] {
     if (this.#failed) throw new StrataError('DURABILITY', 'an earlier write to the journal failed', { hint: 'Open the store again.' })
-    this.#epoch ??= this.#claim()
+    this.claim()
     const view = this.#view
     const full = view !== undefined && (view.eventsInSegment + events.length > SEGMENT_EVENTS || view.torn)
     if (full) this.#write([{ type: 'SegmentOpened', data: { reducer: REDUCER, state: view.state } }], view.segment + 1)
@@ -44,6 +51,17 @@ export class JournalWriter {
     // A first line that never arrived whole leaves its segment behind; the store begins in the next one.
     const first = Number(SEGMENT.exec(segmentsOf(this.#options.fs, this.#options.dir).at(-1) ?? '')?.[1] ?? 0) + 1
     return this.#write([...events, { type: 'SegmentOpened', data: { reducer: REDUCER, state: null } }], first).slice(0, -1)
+  }
+
+  /** Takes the journal from every session that claimed it before; they get CONFLICT. Throws CONFLICT if one has written meanwhile. */
+  claim(): void {
+    this.#epoch ??= this.#claim()
+  }
+
+  /** Whether another session has claimed the journal since this one did, or since this one read it. */
+  get isOverruled(): boolean {
+    const { fs, dir } = this.#options
+    return Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? this.#view?.epoch ?? 0)
   }
 
   close(): void {
@@ -69,10 +87,7 @@ export class JournalWriter {
   }
 
   #conflict(epoch: number): StrataError {
-    return new StrataError('CONFLICT', 'another process has written to this store since it was read', {
-      data: { epoch },
-      hint: 'Nothing was switched. Run the command again.',
-    })
+    return conflict(epoch)
   }
 
   #place(events: readonly NewEvent[]): StrataEvent[] {

@@ -80,14 +80,24 @@ const keepPack = (fs: FsPort, path: string): void => {
   }
 }
 
+const isOurKeep = (fs: FsPort, path: string): boolean => {
+  // A crash may have left it empty, or cut.
+  const text = readText(fs, path)
+  return text !== undefined && KEEP.startsWith(text)
+}
+
+/** Packs of ours that never got an index: their transaction never happened. */
+export const unfinishedPacks = (fs: FsPort, dir: string): string[] => {
+  const names = fs.lstat(dir) === undefined ? [] : fs.readdir(dir)
+  const isUnfinished = (name: string): boolean =>
+    !names.includes(name.replace(/\.pack$/, '.idx')) && isOurKeep(fs, join(dir, name.replace(/\.pack$/, '.keep')))
+  return names.filter((name) => name.endsWith('.pack') && isUnfinished(name)).map((name) => join(dir, name))
+}
+
 /** Leaves packs to git again, now that branches lead to what is in them. Keeps that others made stay. */
 export const releasePacks = (fs: FsPort, dir: string): void => {
   for (const name of fs.lstat(dir) === undefined ? [] : fs.readdir(dir)) {
-    if (!name.endsWith('.keep')) continue
-    const path = join(dir, name)
-    // A crash may have left it empty.
-    const text = readText(fs, path) ?? ''
-    if (KEEP.startsWith(text)) discard(fs, path)
+    if (name.endsWith('.keep') && isOurKeep(fs, join(dir, name))) discard(fs, join(dir, name))
   }
 }
 
@@ -195,13 +205,19 @@ export class PackWriter {
     } finally {
       this.#fs.close(fd)
     }
+    // Before the pack has its name: so a pack without an index is known as one of ours that was never finished.
+    keepPack(this.#fs, join(this.#dir, `${name}.keep`))
     this.#fs.chmod(this.#temporary, 0o400)
     rename(this.#fs, this.#temporary, join(this.#dir, `${name}.pack`))
     this.#left.delete(this.#temporary)
-    keepPack(this.#fs, join(this.#dir, `${name}.keep`))
     // A reader that sees the index must find the pack, also after a power cut: names become durable in this order.
     fsyncDirectory(this.#fs, this.#dir)
     rename(this.#fs, index, join(this.#dir, `${name}.idx`))
+    // A writer that the store's lock does not reach may have swept it up as unfinished.
+    if (this.#fs.lstat(join(this.#dir, `${name}.pack`)) === undefined) {
+      discard(this.#fs, join(this.#dir, `${name}.idx`))
+      throw new StrataError('CONFLICT', 'another process has removed a pack that was being written', { hint: 'Run the command again.' })
+    }
     this.#left.delete(index)
     fsyncDirectory(this.#fs, this.#dir)
     return { name, count: this.#entries.length, bytes: this.#bytes + checksum.length }

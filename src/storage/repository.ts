@@ -5,7 +5,7 @@ import { decodeCommit, decodeTree, encodeCommit, objectOid } from '../core/git-o
 import type { Manifest } from '../core/manifest.ts'
 import { manifestDigest, readManifest, snapshotTree } from '../core/manifest.ts'
 import { AUTHOR, sliceMessage, sliceTree } from '../core/slice.ts'
-import { fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
+import { discard, fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import { PackStore } from './pack-read.ts'
 import type { EncodedBatch } from './pack-write.ts'
@@ -56,6 +56,7 @@ export class Transaction {
   #meta: PackWriter | null = null
   readonly #open: () => PackWriter
   readonly #fresh = new Map<Oid, Uint8Array>()
+  readonly #finished: string[] = []
 
   constructor(repository: Repository, open: () => PackWriter) {
     this.#repository = repository
@@ -113,10 +114,12 @@ export class Transaction {
   abort(): void {
     this.#blobs?.abort()
     this.#meta?.abort()
+    this.#repository.dropOrphans(this.#finished)
   }
 
   #close(pack: PackWriter | null): null {
-    pack?.finish()
+    const made = pack?.finish()
+    if (made) this.#finished.push(made.name)
     return null
   }
 
@@ -144,6 +147,12 @@ export class Repository {
 
   begin(): Transaction {
     return new Transaction(this, () => new PackWriter(this.#fs, join(this.#path, 'objects', 'pack')))
+  }
+
+  /** Indexes whose packs another writer has swept up while they were being finished. */
+  dropOrphans(names: readonly string[]): void {
+    const dir = join(this.#path, 'objects', 'pack')
+    for (const name of names) if (this.#fs.lstat(join(dir, `${name}.pack`)) === undefined) discard(this.#fs, join(dir, `${name}.idx`))
   }
 
   /** Throws CORRUPT when the object is missing or its bytes are not what its name says. */

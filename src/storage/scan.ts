@@ -42,6 +42,19 @@ const refuse = (refused: readonly Refused[]): void => {
   })
 }
 
+/** Throws UNREADABLE with every file that may not be read: before any is captured, not at the first that fails. */
+export const requireReadable = (fs: FsPort, root: string, paths: Iterable<string>): void => {
+  const refused: Refused[] = []
+  for (const path of paths)
+    try {
+      fs.access(join(root, path), 'read')
+    } catch (error) {
+      // One that has gone meanwhile is in nobody's way.
+      if (systemCode(error) !== 'ENOENT') refused.push({ path, why: systemCode(error), code: 'UNREADABLE' })
+    }
+  refuse(refused)
+}
+
 const kindOfSpecial = (stat: { isSymbolicLink(): boolean; isFIFO(): boolean; isSocket(): boolean }): string =>
   stat.isSymbolicLink() ? 'a symbolic link' : stat.isFIFO() ? 'a FIFO' : stat.isSocket() ? 'a socket' : 'a device'
 

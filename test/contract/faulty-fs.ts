@@ -87,6 +87,7 @@ export const faultyFs = (inner: FsPort, judge: (op: Op) => Verdict = () => undef
     chmod: onPath('chmod', (path: string, mode: number) => inner.chmod(path, mode)),
     utimes: onPath('utimes', (path: string, atimeMs: number, mtimeMs: number) => inner.utimes(path, atimeMs, mtimeMs)),
     copyFile: onTwo('copyFile', (from, to) => inner.copyFile(from, to)),
+    access: onPath('access', (path: string, how: 'read' | 'change') => inner.access(path, how)),
     statfs: onPath('statfs', (path) => inner.statfs(path)),
   }
   return { fs, ops }

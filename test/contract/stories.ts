@@ -171,6 +171,9 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc
     .boolean()
     .map(
-      (valid): Command => ({ type: 'note', event: { type: 'IntegrityChecked', data: { valid, filesChecked: 1, errors: 0, warnings: 0, sample: null } } }),
+      (valid): Command => ({
+        type: 'note',
+        event: { type: 'IntegrityChecked', data: { valid, filesChecked: 1, errors: 0, warnings: 0, sample: null } },
+      }),
     ),
 )

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { NETMONITOR, application, refusal } from '../support/library.ts'
-import { ROOT } from '../support/sandbox.ts'
+import type { Sandbox } from '../support/sandbox.ts'
+import { ROOT, captured, sample } from '../support/sandbox.ts'
 import { put } from '../support/tree.ts'
 
 /** Another process that holds the store's lock, and answers, until it is ended. */
@@ -91,5 +92,56 @@ describe('two processes', () => {
     await app.checkpoint()
     expect((await app.checkMigrationsNeeded()).state).not.toBe('running')
     expect((await refusal(app.show('nope'))).code).toBe('ABSENT')
+  })
+})
+
+/** About 100 MB of NetMonitor's first version: enough that a migration takes seconds. */
+const large = (): Map<string, Uint8Array> => {
+  const content = sample(1)
+  const record = (i: number): string => `{"ts":${1765650000000 + i * 83},"id":"fd6a02b","ms":${i % 997},"st":0,"err":null}`
+  const day = Buffer.from(`[\n${Array.from({ length: 30_000 }, (_, i) => record(i)).join(',\n')}\n]`)
+  for (let i = 0; i * day.length < 100e6; i++)
+    content.set(`data/${new Date(1700000000000 + i * 86_400_000).toISOString().slice(0, 10)}.json`, day)
+  return content
+}
+
+/** Starts a command; what it returns waits for its end. */
+const begun = (box: Sandbox, ...args: string[]): { pid: number; isRunning: () => boolean; ended: Promise<number | null> } => {
+  const child = box.background(...args)
+  child.stdout?.resume()
+  child.stderr?.resume()
+  const ended = once(child, 'exit').then(([code]) => code as number | null)
+  return { pid: child.pid ?? 0, isRunning: () => child.exitCode === null, ended }
+}
+
+describe('while a long migration runs', () => {
+  it('a writer is told by whom and since when; one that waits succeeds; readers answer at once', { timeout: 300_000 }, async () => {
+    const box = captured(large())
+    const before = box.current()
+    const began = new Date().toISOString()
+    const migration = begun(box, 'migrate', '--to', '1.1.0')
+    while (!box.journal().includes('MigrationStarted')) await sleep(20)
+
+    const { code, message, hint, data } = box.refused('checkpoint')
+    const holder = data.holder as { app: string; pid: number; since: string }
+    expect({ code, app: holder.app, pid: holder.pid }).toEqual({ code: 'LOCKED', app: 'strata', pid: migration.pid })
+    expect(message).toContain(`strata (process ${migration.pid}, since ${holder.since})`)
+    expect(hint).toContain('--wait')
+    expect(holder.since > began && holder.since < new Date().toISOString()).toBe(true)
+
+    const waiting = begun(box, 'checkpoint', '--wait', '240')
+    expect(box.doc('status')).toMatchObject({ state: 'running', snapshot: before.snapshot })
+    expect(box.ok('path').trim()).toBe(join(box.store, before.directory))
+    expect(box.ok('history')).toContain('1.1.0')
+    // All of the above was while it ran.
+    expect(migration.isRunning()).toBe(true)
+    const verified = box.doc('verify') as { valid: boolean; issues: { severity: string }[] }
+    expect(verified.issues.filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(verified.valid).toBe(true)
+
+    expect(await migration.ended).toBe(0)
+    expect(await waiting.ended).toBe(0)
+    expect(box.current().schemaVersion).toBe('1.1.0')
+    box.ok('checkpoint')
   })
 })

@@ -168,11 +168,12 @@ describe('endpoints', () => {
     expect(named([A], of).issues).toEqual([])
   })
 
-  test('an unknown name keeps its history under its own short id, and the warning names it', () => {
+  test('an unknown name keeps its history under its own short id, and the warning gives that, not the name', () => {
     const { results, issues } = named([{ ...A, endpoint_id: 'Default-Gone' }, A, { ...A, endpoint_id: 'Default-Gone' }])
     expect(results[0]).toMatchObject({ endpoint_id: shortIdOf('Default-Gone') })
     expect(issues).toMatchObject([{ code: 'ORPHANED_ENDPOINT', severity: 'warning', count: 2, record: 0 }])
-    expect(issues[0]?.message).toContain('Default-Gone')
+    expect(issues[0]?.message).toContain(shortIdOf('Default-Gone'))
+    expect(issues[0]?.message).not.toContain('Gone')
   })
 
   test("the tool's id of a name, 1f6389f for Default-Google DNS, means that endpoint", () => {

@@ -1,11 +1,23 @@
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
-  dropOwnLock,
   flushFiles,
   fsyncDirectory,
+  isTemporary,
   makeDirectory,
+  ownLocks,
   removeTree,
   replaceFile,
   replaceShared,
@@ -33,7 +45,7 @@ describe('replaceFile', () => {
     const { dir, path } = withOld()
     const { fs, ops } = faultyFs(nodeFsPort)
     replaceFile(fs, path, NEW)
-    expect(ops.map(({ call, path: at }) => `${call} ${at.slice(dir.length)}`)).toEqual([
+    expect(ops.map(({ call, path: at }) => `${call} ${at.slice(dir.length).replace(/\.[0-9a-f]{8}\.lock$/, '.lock')}`)).toEqual([
       'open /f.lock',
       'write /f.lock',
       'fstat /f.lock',
@@ -95,12 +107,12 @@ describe('replaceFile', () => {
     }
   })
 
-  test('takes over what a killed process left', () => {
+  test('is not in the way of another that was killed, or is at it', () => {
     const { dir, path } = withOld()
-    writeFileSync(`${path}.lock`, 'torn')
+    writeFileSync(`${path}.01234567.lock`, 'torn')
     replaceFile(nodeFsPort, path, NEW)
     expect(readFileSync(path).equals(NEW)).toBe(true)
-    expect(readdirSync(dir)).toEqual(['f'])
+    expect(readdirSync(dir).filter(isTemporary)).toEqual(['f.01234567.lock'])
   })
 
   test('a file that stock git writes too is replaced under its lock: ours is known after a kill, that of git is never touched', () => {
@@ -108,13 +120,14 @@ describe('replaceFile', () => {
     replaceShared(nodeFsPort, path, NEW)
     expect(readFileSync(path).equals(NEW)).toBe(true)
     // Killed between taking the lock and renaming it.
-    writeFileSync(`${path}.strata`, OLD)
-    linkSync(`${path}.strata`, `${path}.lock`)
-    expect(dropOwnLock(nodeFsPort, path)).toBe(2)
-    expect(readdirSync(dir)).toEqual(['f'])
+    writeFileSync(`${path}.strata-0123`, OLD)
+    linkSync(`${path}.strata-0123`, `${path}.lock`)
+    writeFileSync(`${path}.strata-4567`, 'torn')
+    expect(ownLocks(nodeFsPort, path).sort()).toEqual([`${path}.lock`, `${path}.strata-0123`, `${path}.strata-4567`])
+    for (const left of ownLocks(nodeFsPort, path)) unlinkSync(left)
     // Git has it.
     writeFileSync(`${path}.lock`, 'of git')
-    writeFileSync(`${path}.strata`, 'torn')
+    expect(ownLocks(nodeFsPort, path)).toEqual([])
     expect(failure(() => replaceShared(nodeFsPort, path, OLD)).code).toBe('LOCKED')
     expect(readFileSync(`${path}.lock`, 'utf8')).toBe('of git')
     expect(readFileSync(path).equals(NEW)).toBe(true)
@@ -215,6 +228,22 @@ describe('makeDirectory', () => {
     expect(made.slice(1)).toEqual(['mkdir /a', 'fsync ', 'mkdir /a/b', 'fsync /a', 'mkdir /a/b/c', 'fsync /a/b']) // prettier-ignore
     expect(statSync(join(dir, 'a/b')).mode & 0o777).toBe(0o700)
     makeDirectory(fs, join(dir, 'a/b/c'))
+  })
+
+  test('flushes the name of one that is there: whoever made it may have been killed before the flush', () => {
+    const dir = temporary()
+    mkdirSync(join(dir, 'a'))
+    const { fs, ops } = faultyFs(nodeFsPort)
+    makeDirectory(fs, join(dir, 'a'))
+    expect(ops.filter(({ call }) => call === 'fsync').map(({ path }) => path)).toEqual([dir])
+  })
+
+  test('does not need to open a parent that it did not make anything in', () => {
+    const dir = temporary()
+    mkdirSync(join(dir, 'a'))
+    const closed = (op: Op): Verdict => (op.call === 'open' && op.path === dir ? { code: 'EACCES' } : undefined)
+    makeDirectory(faulty(closed), join(dir, 'a'))
+    expect(failure(() => makeDirectory(faulty(closed), join(dir, 'b'))).code).toBe('DURABILITY')
   })
 
   test('does not mind another process that makes it at the same time', () => {

@@ -30,10 +30,10 @@ describe('hazards 32 to 41: the value JavaScript would spoil comes back as it wa
     expect(again(text)).toBe(text)
   })
 
-  test('35 a name that occurs twice is refused, with the name and the place', () => {
+  test('35 a name that occurs twice is refused, with the place but not the name, which is user data', () => {
     const error = failure(() => parse('{\n  "a": 1,\n  "b": {"a": 2},\n  "\\u0061": 3\n}'))
     expect(error.code).toBe('JSON_DUPLICATE_KEY')
-    expect(error.message).toContain('"a"')
+    expect(error.message).not.toContain('"a"')
     expect(error.data).toMatchObject({ line: 4, column: 3 })
   })
 

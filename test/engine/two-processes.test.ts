@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest'
+import { leftovers, migratedStore, misplaced, reader, unexpected, writer } from './two-writers.ts'
+
+describe('two processes that wait for each other', () => {
+  it('lose no acknowledged event, end, and are read all the time without a wait or a half state', { timeout: 120_000 }, async () => {
+    const made = await migratedStore()
+    const stop = reader(made.dir)
+    const orders = { commands: 60, waitMs: 60_000 }
+    const both = await Promise.all([writer(made.dir, 'a', { ...orders, seed: 1 }), writer(made.dir, 'b', { ...orders, seed: 2 })])
+    const seen = await stop()
+    expect(both.flatMap((worked) => unexpected(worked))).toEqual([])
+    expect(seen.wrong).toEqual([])
+    expect(seen.reads).toBeGreaterThan(5)
+    expect(seen.longest.status).toBeLessThan(2000)
+    const acknowledged = both.flatMap((worked) => worked.acknowledged)
+    expect(acknowledged.length).toBeGreaterThan(60)
+    expect(await misplaced(made, acknowledged)).toEqual([])
+    expect(await leftovers(made)).toEqual([])
+  })
+})
