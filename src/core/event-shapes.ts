@@ -1,5 +1,3 @@
-import type { EventType } from './events.ts'
-
 /**
  * What the data of each event must be. A journal may be someone else's: its hashes prove that nobody changed it since, not that
  * Strata wrote it. By hand, since start-up loads no package. Unknown members and unknown events pass.
@@ -47,7 +45,8 @@ const source = members({ path: text, snapshot: id })
 const content = { files: count, bytes: count, manifest: text, findings: listOf(issue) }
 const made = { snapshot: id, schemaVersion: text, commit: oid, readableBy: listOf(text), slice: orNull(slice), ...content }
 
-const SHAPES: Readonly<Record<EventType, Check>> = {
+/** By type of event; `events.ts` sees to it that none is missing. */
+export const SHAPES = {
   StoreCreated: members({ storeId: text, format: (value) => value === 1, dataset: text, announced: listOf(id) }),
   SegmentOpened: members({ reducer: count, state: (value) => typeof value === 'object' }),
   SnapshotCaptured: members({ ...made, source: orNull(source) }),
@@ -88,11 +87,13 @@ const SHAPES: Readonly<Record<EventType, Check>> = {
   Repaired: members({ actions: listOf(text), lost: listOf(text) }),
   Adopted: members({ files: listOf(text), source }),
   OriginalCompared: members({ path: text, findings: listOf(issue) }),
-}
+} as const satisfies Readonly<Record<string, Check>>
 
 /** Whether the data of an event is what its type says; of an unknown type, anything is. */
-export const isEventData = (type: string, data: unknown): boolean =>
-  Object.hasOwn(SHAPES, type) ? SHAPES[type as EventType](data) : data !== undefined
+export const isEventData = (type: string, data: unknown): boolean => {
+  const known: Readonly<Record<string, Check>> = SHAPES
+  return Object.hasOwn(known, type) ? known[type]?.(data) === true : data !== undefined
+}
 
 const snapshot = members({
   id,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StrataError } from './errors.ts'
-import { isEventData } from './event-shapes.ts'
+import { SHAPES, isEventData } from './event-shapes.ts'
 import type { Oid } from './git-objects.ts'
 import type { Issue } from './issues.ts'
 
@@ -129,6 +129,9 @@ export const encodeLine = (line: Omit<Line, 'hash'>): { text: string; hash: stri
 }
 
 const HASH = /,"hash":"([0-9a-f]{64})"\}$/
+
+// Every type of event has a shape that is checked.
+SHAPES satisfies Readonly<Record<EventType, unknown>>
 
 const isEvent = (value: unknown): value is StrataEvent => {
   const { seq, id, type, jobId, data }: Partial<Record<keyof StrataEvent, unknown>> = value ?? {}

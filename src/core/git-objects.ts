@@ -81,7 +81,8 @@ export const encodeCommit = (c: Commit): Uint8Array =>
     ].join('\n'),
   )
 
-const PERSON = /^(.*) <([^>]*)> (-?\d+) ([+-]\d{4})$/
+// Neither part may hold what ends it: else a line full of `<` takes time by its square. Git allows no `<` in a name either.
+const PERSON = /^([^<>]*) <([^<>]*)> (-?\d{1,15}) ([+-]\d{4})$/
 
 const parsePerson = (text: string): Person => {
   const [, name, email, timestamp, timezone] = PERSON.exec(text) ?? []

@@ -162,11 +162,36 @@ const decode = (bytes: Uint8Array): string => {
 }
 
 /** A few small trees can stand for any number of files, and for any depth: far more than a disk holds is a bomb. */
-const MOST_ROWS = 2_000_000
+const MOST_ROWS = 1_000_000
 const MOST_DEPTH = 1000
 
 const tooMany = (what: string): StrataError =>
   new StrataError('CORRUPT', `a manifest ${what}: no dataset has as many`, { hint: 'This commit was not written by Strata.' })
+
+const MANIFEST_ENTRY = /^(?:rows(?:-[0-9a-f]+)?$|in-)/
+
+/**
+ * The entries of a folder by name. Of two with one name, each reader may believe another; and entries that stand for
+ * nothing are how a few kilobytes keep a reader busy for hours.
+ */
+const byName = (entries: readonly TreeEntry[], nameOf: (entry: TreeEntry) => string, prefix: string): Map<string, Oid> => {
+  const named = new Map(entries.map((entry) => [nameOf(entry), entry.oid]))
+  if (named.size === entries.length) return named
+  throw new StrataError('CORRUPT', `a tree has two entries of one name in ${prefix === '' ? 'the dataset' : prefix}`, {
+    data: { file: prefix },
+  })
+}
+
+const manifestName = ({ name }: TreeEntry): string => {
+  if (MANIFEST_ENTRY.test(name)) return name
+  throw new StrataError('CORRUPT', `a manifest has an entry ${JSON.stringify(name.slice(0, 80))}`)
+}
+
+const bucketRows = (name: string, bytes: Uint8Array): Row[] => {
+  const rows = parseRows(decode(bytes))
+  if (rows.length > 0 || name === 'rows') return rows
+  throw new StrataError('CORRUPT', `a manifest has an empty bucket ${JSON.stringify(name)}`)
+}
 
 /** Reads a manifest back from its trees; `files` is the tree of the dataset, where the blob ids are. Throws CORRUPT. */
 export const readManifest = (read: ReadObject, root: Oid): Manifest => {
@@ -175,12 +200,13 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
   const find = (rows: readonly TreeEntry[], name: string): Oid | undefined => rows.find((row) => row.name === name)?.oid
   const walk = (prefix: string, manifest: Oid, tree: Oid | undefined, depth: number): void => {
     if (depth > MOST_DEPTH) throw tooMany(`is nested more than ${MOST_DEPTH} folders deep`)
-    const here = read.tree(manifest)
+    const here = byName(read.tree(manifest), manifestName, prefix)
+    const blobs = byName(tree === undefined ? [] : read.tree(tree), (entry) => componentName(entry.name), prefix)
+    const folders = [...here.keys()].filter((name) => name.startsWith('in-')).length
     let listed = 0
-    const blobs = new Map((tree === undefined ? [] : read.tree(tree)).map((row) => [componentName(row.name), row.oid]))
-    for (const bucket of here) {
-      if (!bucket.name.startsWith('rows')) continue
-      for (const row of parseRows(decode(read.blob(bucket.oid)))) {
+    for (const [bucket, oid] of here) {
+      if (bucket.startsWith('in-')) continue
+      for (const row of bucketRows(bucket, read.blob(oid))) {
         // Throws for a name that would lead out of its directory.
         componentName(treeName(row.name))
         if (files.length + directories.length > MOST_ROWS) throw tooMany(`lists more than ${MOST_ROWS} files`)
@@ -191,7 +217,7 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
           files.push({ path, size: row.size, sha256: row.sha256, mode: row.mode, oid })
         } else {
           directories.push({ path, mode: row.mode })
-          const child = find(here, `in-${treeName(row.name)}`)
+          const child = here.get(`in-${treeName(row.name)}`)
           if (child === undefined)
             throw new StrataError('CORRUPT', `the manifest has no rows for the directory ${path}`, { data: { file: path } })
           walk(`${path}/`, child, blobs.get(row.name), depth + 1)
@@ -200,7 +226,7 @@ export const readManifest = (read: ReadObject, root: Oid): Manifest => {
         blobs.delete(row.name)
       }
     }
-    if (here.filter((row) => row.name.startsWith('in-')).length !== listed)
+    if (folders !== listed)
       throw new StrataError('CORRUPT', `the directories of ${prefix === '' ? 'the dataset' : prefix} are not those with rows`, {
         data: { file: prefix },
       })

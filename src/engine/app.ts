@@ -1,6 +1,6 @@
 import type { SchemaVersion } from '../core/chain.ts'
 import type { Dataset } from '../core/dataset.ts'
-import { StrataError, fromSystem, isStrataError } from '../core/errors.ts'
+import { StrataError, fromSystem, isStrataError, messageOf } from '../core/errors.ts'
 import { schemaVersionOf } from '../core/manager.ts'
 import { planMigration, summaryOf } from '../core/plan.ts'
 import type { MigrationJob, MigrationStatus } from '../core/status.ts'
@@ -103,7 +103,7 @@ export class App {
   /** What `startMigration` would do, and what is worth knowing before; writes nothing. `edited`: files that the checkpoint would take in first. */
   plan(to?: string): Promise<Preview & { original: readonly OriginalChange[] }> {
     return this.#answer(() => {
-      const original = this.compareOriginal()
+      const original = this.#readableOriginal()
       return { ...previewPlan(this.#context, original, to), original }
     })
   }
@@ -222,6 +222,16 @@ export class App {
 
   readFile(snapshot: string, path: string): Promise<Uint8Array> {
     return this.#answer(() => showFile(this.#context, snapshot, path))
+  }
+
+  /** What has been written to the original; nothing where it cannot be read, which must not keep anyone from planning. */
+  #readableOriginal(): readonly OriginalChange[] {
+    try {
+      return this.compareOriginal()
+    } catch (error) {
+      this.#context.log('warning', `the original directory cannot be compared: ${messageOf(error)}`)
+      return []
+    }
   }
 
   /** A store that a newer build has upgraded is not written. Throws NEWER_SCHEMA, BAD_CHAIN, NO_STORE. */

@@ -13,7 +13,7 @@ import type { Session } from './session.ts'
 
 const writeOne = ({ fs }: Context, repository: Repository, dir: string, file: Manifest['files'][number]): void => {
   checkPath(file.path)
-  const bytes = repository.blob(file.oid)
+  const bytes = repository.blob(file.oid, file.size)
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
     throw new StrataError('CORRUPT', `${file.path} in the repository is not what its manifest says`, {
       data: { file: file.path, oid: file.oid },

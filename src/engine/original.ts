@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { messageOf } from '../core/errors.ts'
 import type { SourceDirectory } from '../core/events.ts'
 import type { Issue } from '../core/issues.ts'
 import { issue } from '../core/issues.ts'
@@ -93,7 +94,14 @@ const originalFindings = (changes: readonly OriginalChange[]): Issue[] =>
 /** Compares at start, and records what was found when it is news. */
 export const noteOriginal = (session: Session): Issue[] => {
   const { context, state, repository } = session
-  const findings = originalFindings(compareOriginal(context, state, repository))
+  let findings: Issue[]
+  try {
+    findings = originalFindings(compareOriginal(context, state, repository))
+  } catch (error) {
+    // It is not in use any more: whatever is wrong there must not keep the application from starting.
+    context.log('warning', `the original directory cannot be compared: ${messageOf(error)}`)
+    return [...state.originalFindings]
+  }
   const same = JSON.stringify(findings) === JSON.stringify(state.originalFindings)
   if (!same && state.original !== null)
     session.commit({ type: 'note', event: { type: 'OriginalCompared', data: { path: state.original.path, findings } } })

@@ -27,15 +27,19 @@ const workerUrl = (): URL =>
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
+/** What a worker says once it has loaded everything: until then it may fail for want of open files or memory. */
+export type Ready = 'ready'
+
 /** Runs tasks in workers, or here when `bytes` of work are few. */
 export class Pool {
   readonly #fs: FsPort
   readonly #dataset: Dataset | null
   readonly #module: string | null
-  readonly #size: number
+  #size: number
   readonly #queue: Waiting[] = []
   readonly #idle: Worker[] = []
   readonly #all = new Set<Worker>()
+  #starting = 0
 
   /** `module` is where a worker finds the dataset; without it everything runs on this thread. */
   constructor(options: { fs: FsPort; dataset: Dataset | null; module: string | null; bytes: number; workers?: number }) {
@@ -53,12 +57,7 @@ export class Pool {
 
   async run<T extends Task>(task: T): Promise<ResultOf<T>> {
     // A task's result is of the task's own type: see runTask.
-    if (this.#size > 0) return (await this.#delegate(task)) as ResultOf<T>
-    // Lets timers, signals and callers have their turn between two batches.
-    await new Promise((resolve) => {
-      setImmediate(resolve)
-    })
-    return runTask({ fs: this.#fs, dataset: this.#dataset }, task) as ResultOf<T>
+    return (await (this.#size > 0 ? this.#delegate(task) : this.#here(task))) as ResultOf<T>
   }
 
   /** Runs `tasks` with bounded fan-out; hands results to `take` in the order of the tasks. */
@@ -85,6 +84,14 @@ export class Pool {
     this.#idle.length = 0
   }
 
+  async #here(task: Task): Promise<Result> {
+    // Lets timers, signals and callers have their turn between two batches.
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    return runTask({ fs: this.#fs, dataset: this.#dataset }, task)
+  }
+
   #delegate(task: Task): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ task, resolve, reject })
@@ -93,19 +100,55 @@ export class Pool {
   }
 
   #pump(): void {
-    while (this.#queue.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#all.size < this.#size ? this.#start() : undefined)
+    while (this.#starting < this.#queue.length && this.#all.size < this.#size) this.#start()
+    // A worker that starts opens many files at once: nothing else is begun until it has.
+    while (this.#starting === 0 && this.#queue.length > 0) {
+      const worker = this.#idle.pop()
       const waiting = worker === undefined ? undefined : this.#queue.shift()
-      if (worker === undefined || waiting === undefined) return
+      if (worker === undefined || waiting === undefined) break
       this.#send(worker, waiting)
     }
+    // No worker can be had: what waits is done on this thread.
+    if (this.#size === 0) for (const { task, resolve, reject } of this.#queue.splice(0)) this.#here(task).then(resolve, reject)
   }
 
-  #start(): Worker {
-    const worker = new Worker(workerUrl(), { workerData: { module: this.#module }, stdin: false })
+  #start(): void {
+    let worker: Worker
+    try {
+      worker = new Worker(workerUrl(), { workerData: { module: this.#module }, stdin: false })
+    } catch {
+      this.#size = this.#all.size
+      return
+    }
     this.#all.add(worker)
-    worker.unref()
-    return worker
+    this.#starting += 1
+    const settle = (act: () => void): void => {
+      worker.off('message', onReady)
+      worker.off('exit', onExit)
+      this.#starting -= 1
+      act()
+      this.#pump()
+    }
+    const onReady = (): void => {
+      settle(() => {
+        this.#idle.push(worker)
+        worker.unref()
+      })
+    }
+    // This thread has loaded the same modules: there was not enough of something. The workers that are there must do.
+    const onExit = (): void => {
+      settle(() => {
+        this.#size = this.#all.size
+      })
+    }
+    worker.on('message', onReady)
+    worker.on('exit', onExit)
+    // `exit` follows, whatever the worker was doing.
+    worker.on('error', () => undefined)
+    worker.prependListener('exit', () => {
+      this.#all.delete(worker)
+      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1)
+    })
   }
 
   #send(worker: Worker, { task, resolve, reject }: Waiting): void {

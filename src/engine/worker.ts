@@ -1,18 +1,29 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { StrataError } from '../core/errors.ts'
+import { StrataError, fromSystem } from '../core/errors.ts'
 import { nodeFsPort } from '../storage/fs.ts'
 import { loadDataset } from './load.ts'
-import type { Reply, WireError } from './pool.ts'
+import type { Ready, Reply, WireError } from './pool.ts'
 import type { Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
-const wireError = (error: unknown): WireError => {
+/** A system error is named here: its code would be lost on the way. */
+const wireError = (cause: unknown): WireError => {
+  const error = fromSystem(cause)
   if (error instanceof StrataError) return { code: error.code, message: error.message, hint: error.hint, data: error.data, stack: '' }
-  return { code: null, message: String(error), hint: '', data: {}, stack: error instanceof Error ? (error.stack ?? '') : '' }
+  return { code: null, message: String(error), hint: '', data: {}, stack: error.stack ?? '' }
 }
 
 const serve = (port: NonNullable<typeof parentPort>, module: string): void => {
   const dataset = loadDataset(module)
+  // Whoever cannot load says nothing and ends: the pool goes on without this worker.
+  dataset.then(
+    () => {
+      port.postMessage('ready' satisfies Ready)
+    },
+    () => {
+      port.close()
+    },
+  )
   port.on('message', (task: Task) => {
     void dataset
       .then((loaded) => {

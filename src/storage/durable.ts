@@ -224,12 +224,19 @@ const flushOne = async (fs: FsPort, path: string, mayBeGone: boolean): Promise<v
  * which may remove one at any time.
  */
 export const flushFiles = async (fs: FsPort, paths: readonly string[], mayBeGone = false): Promise<void> => {
-  let next = 0
+  const left = [...paths].reverse()
+  let running = FSYNCS_IN_FLIGHT
   const lane = async (): Promise<void> => {
-    while (next < paths.length) {
-      const path = paths[next++]
-      if (path !== undefined) await flushOne(fs, path, mayBeGone)
-    }
+    for (let path = left.pop(); path !== undefined; path = left.pop())
+      try {
+        await flushOne(fs, path, mayBeGone)
+      } catch (error) {
+        // Too many files are open: fewer lanes do it, too, as long as there is one.
+        if (!['EMFILE', 'ENFILE'].includes(systemCode(error)) || running === 1) throw error
+        left.push(path)
+        running -= 1
+        return
+      }
   }
   const lanes = await Promise.allSettled(Array.from({ length: FSYNCS_IN_FLIGHT }, lane))
   for (const result of lanes) if (result.status === 'rejected') throw result.reason

@@ -58,6 +58,9 @@ export const readEntryHeader = (fs: FsPort, fd: number, name: string, offset: nu
 
 export type Inflated = { readonly bytes: Buffer; readonly consumed: number }
 
+/** The largest object that is made in memory; more is refused as a bomb. */
+export const MOST_BYTES = 4 * 1024 ** 3 - 1
+
 /** Worst growth of deflate, and room for its header and checksum. */
 const deflatedBound = (size: number): number => size + Math.ceil(size / 1000) + 64
 
@@ -66,7 +69,8 @@ const deflatedBound = (size: number): number => size + Math.ceil(size / 1000) + 
  * Throws CORRUPT.
  */
 export const inflateEntry = (fs: FsPort, fd: number, name: string, entry: Pick<RawEntry, 'size' | 'start'>, end: number): Inflated => {
-  const most = Math.min(end - entry.start, deflatedBound(entry.size))
+  if (entry.size > MOST_BYTES) throw corrupt(name, entry.start, `declares ${entry.size} bytes`)
+  const most = Math.min(end - entry.start, deflatedBound(entry.size), MOST_BYTES)
   const input = Buffer.allocUnsafe(Math.max(0, most))
   const got = readFully(fs, fd, input, entry.start)
   try {
@@ -100,11 +104,6 @@ const varint = (bytes: Uint8Array, start: number): { value: number; next: number
   }
 }
 
-/** The largest object that is made in memory; more is refused as a bomb. */
-export const MOST_BYTES = 4 * 1024 ** 3 - 1
-/** Four bytes of a delta copy 16 MiB at most. */
-const MOST_GROWTH = 4 * 1024 ** 2
-
 /** A copy instruction's offset or size: the set bits of the opcode say which bytes are there. */
 const operand = (delta: Uint8Array, at: number, bits: number, count: number): { value: number; next: number } => {
   let [value, next] = [0, at]
@@ -116,13 +115,15 @@ const operand = (delta: Uint8Array, at: number, bits: number, count: number): { 
   return { value, next }
 }
 
-/** The content that a delta makes of its base (gitformat-pack, "Deltified representation"). Throws CORRUPT. */
-export const applyDelta = (base: Uint8Array, delta: Uint8Array): Buffer => {
-  const source = varint(delta, 0)
-  const target = varint(delta, source.next)
-  if (source.value !== base.length || target.value > Math.min(MOST_BYTES, delta.length * MOST_GROWTH)) throw badDelta()
-  const out = Buffer.alloc(target.value)
-  let [at, filled] = [target.next, 0]
+/** Hands on each piece that the instructions of a delta, from `start` on, make; returns how many bytes they are together. */
+const eachPiece = (
+  base: Uint8Array,
+  delta: Uint8Array,
+  start: number,
+  most: number,
+  use: (piece: Uint8Array, at: number) => void,
+): number => {
+  let [at, filled] = [start, 0]
   while (at < delta.length) {
     const op = delta[at] ?? 0
     at += 1
@@ -140,10 +141,23 @@ export const applyDelta = (base: Uint8Array, delta: Uint8Array): Buffer => {
       piece = base.subarray(from.value, from.value + length)
       if (piece.length !== length) throw badDelta()
     }
-    if (filled + piece.length > out.length) throw badDelta()
-    out.set(piece, filled)
+    if (filled + piece.length > most) throw badDelta()
+    use(piece, filled)
     filled += piece.length
   }
-  if (filled !== out.length) throw badDelta()
+  return filled
+}
+
+/** The content that a delta makes of its base (gitformat-pack, "Deltified representation"). Throws CORRUPT. */
+export const applyDelta = (base: Uint8Array, delta: Uint8Array): Buffer => {
+  const source = varint(delta, 0)
+  const target = varint(delta, source.next)
+  if (source.value !== base.length || target.value > MOST_BYTES) throw badDelta()
+  // A few bytes may declare gigabytes: nothing is allocated before the instructions are found to fill it.
+  if (eachPiece(base, delta, target.next, target.value, () => undefined) !== target.value) throw badDelta()
+  const out = Buffer.allocUnsafe(target.value)
+  eachPiece(base, delta, target.next, target.value, (piece, at) => {
+    out.set(piece, at)
+  })
   return out
 }

@@ -20,11 +20,12 @@ const CHECKSUM = 20
 const LOOSE_HEADER = /^(blob|tree|commit|tag) (0|[1-9]\d{0,12})\0/
 
 /** Type and size come first, inside the deflated data; the size bounds what is inflated (deflate bombs). */
-const inflateLoose = (packed: Buffer): ObjectContent => {
+const inflateLoose = (packed: Buffer, most: number): ObjectContent => {
   const start = inflateSync(packed.subarray(0, 512), { finishFlush: constants.Z_SYNC_FLUSH })
   const [header, type, digits] = LOOSE_HEADER.exec(start.toString('latin1', 0, 32)) ?? []
   const size = Number(digits)
-  if (header === undefined || size > MOST_BYTES) throw new Error('its header is not one that git writes')
+  if (header === undefined) throw new Error('its header is not one that git writes')
+  if (size > most) throw new Error(`declares ${size} bytes`)
   const bytes = inflateSync(packed, { maxOutputLength: header.length + size }).subarray(header.length)
   if (bytes.length !== size) throw new Error(`has ${bytes.length} bytes instead of ${size}`)
   // The expression above lets these four through.
@@ -59,17 +60,17 @@ export class PackStore {
     return this.#locate(oid) !== undefined || this.#fs.lstat(this.#loosePath(oid)) !== undefined
   }
 
-  /** The object, its id checked; undefined when there is none. Throws CORRUPT. */
-  read(oid: Oid): ObjectContent | undefined {
+  /** The object, its id checked; undefined when there is none. One that declares more than `most` bytes is not read. Throws CORRUPT. */
+  read(oid: Oid, most = MOST_BYTES): ObjectContent | undefined {
     try {
-      const found = this.#read(oid)
+      const found = this.#read(oid, most)
       if (found !== undefined) return found
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
     }
     // A developer's `git gc` may have replaced packs, or packed loose objects, since the packs were listed.
     this.refresh()
-    const found = this.#read(oid)
+    const found = this.#read(oid, most)
     if (found === undefined && this.#broken !== undefined) throw this.#broken
     return found
   }
@@ -89,8 +90,8 @@ export class PackStore {
   }
 
   /** An object that stock git wrote as a file of its own, its id checked; undefined when there is none. Throws CORRUPT. */
-  readLoose(oid: Oid): ObjectContent | undefined {
-    const found = this.#loose(oid)
+  readLoose(oid: Oid, most = MOST_BYTES): ObjectContent | undefined {
+    const found = this.#loose(oid, most)
     return found === undefined ? undefined : checkId(oid, found, 'loose')
   }
 
@@ -133,19 +134,19 @@ export class PackStore {
     return undefined
   }
 
-  #read(oid: Oid): ObjectContent | undefined {
+  #read(oid: Oid, most: number): ObjectContent | undefined {
     const at = this.#locate(oid)
-    if (at !== undefined) return checkId(oid, this.#entry(at.pack, at.offset), at.pack.name)
-    return this.readLoose(oid)
+    if (at !== undefined) return checkId(oid, this.#entry(at.pack, at.offset, most), at.pack.name)
+    return this.readLoose(oid, most)
   }
 
-  #entry(pack: Pack, offset: number): ObjectContent {
+  #entry(pack: Pack, offset: number, most = MOST_BYTES): ObjectContent {
     const deltas: Buffer[] = []
     for (let at = { pack, offset }; deltas.length <= DELTA_DEPTH; ) {
       const { name } = at.pack
       const { fd, end } = this.#handle(name)
       const entry = readEntryHeader(this.#fs, fd, name, at.offset)
-      if (entry.size > MOST_BYTES)
+      if (entry.size > most)
         throw new StrataError('CORRUPT', `${name}, offset ${at.offset}: declares ${entry.size} bytes`, { data: { file: name } })
       const { bytes } = inflateEntry(this.#fs, fd, name, entry, end)
       if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes: deltas.reduceRight(applied, bytes) }
@@ -184,11 +185,11 @@ export class PackStore {
     return join(dirname(this.#dir), oid.slice(0, 2), oid.slice(2))
   }
 
-  #loose(oid: Oid): ObjectContent | undefined {
+  #loose(oid: Oid, most: number): ObjectContent | undefined {
     const packed = readFile(this.#fs, this.#loosePath(oid))
     if (packed === undefined) return undefined
     try {
-      return inflateLoose(packed)
+      return inflateLoose(packed, most)
     } catch (error) {
       throw new StrataError('CORRUPT', `loose object ${oid}: ${messageOf(error)}`, { data: { oid }, hint: 'Run: strata verify' })
     }

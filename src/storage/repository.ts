@@ -156,8 +156,8 @@ export class Repository {
   }
 
   /** Throws CORRUPT when the object is missing or its bytes are not what its name says. */
-  read(oid: Oid): { type: string; bytes: Uint8Array } {
-    const found = this.packs.read(oid)
+  read(oid: Oid, most?: number): { type: string; bytes: Uint8Array } {
+    const found = this.packs.read(oid, most)
     if (found === undefined)
       throw new StrataError('CORRUPT', `object ${oid} is missing from the repository`, {
         data: { oid },
@@ -175,8 +175,9 @@ export class Repository {
     }
   }
 
-  blob(oid: Oid): Uint8Array {
-    return this.read(oid).bytes
+  /** A file's content; `most` is the size that its manifest says. */
+  blob(oid: Oid, most?: number): Uint8Array {
+    return this.read(oid, most).bytes
   }
 
   commit(oid: Oid): ReturnType<typeof decodeCommit> {

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
+import { isOid } from '../core/git-objects.ts'
 import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
-import { compareBytes } from '../core/names.ts'
+import { checkPath, compareBytes } from '../core/names.ts'
 import { readText } from './files.ts'
 import { replaceFile } from './durable.ts'
 import type { FsPort, Stats } from './fs.ts'
@@ -174,18 +175,26 @@ export const writeIndex = (fs: FsPort, path: string, index: Index): void => {
   replaceFile(fs, path, Buffer.from(`strata-index 1 ${index.commit} ${index.readMs} ${digest(index.commit, index.readMs, body)}\n${body}`))
 }
 
+/** Anyone can work out a checksum: what is believed of a row has to be a number as well. */
+const numberIn = (text: string | undefined): number => {
+  const number = text === undefined || text === '' ? Number.NaN : Number(text)
+  if (Number.isFinite(number)) return number
+  throw new Error('a row lacks a number')
+}
+
 const indexRow = (row: string, entries: Map<string, IndexEntry>, directories: DirectoryEntry[]): void => {
   const quote = row.indexOf('"')
   const path: unknown = JSON.parse(row.slice(quote))
   if (typeof path !== 'string') throw new Error('a row names no path')
+  checkPath(path)
   const [oid = '', sha256 = '', mode, size, mtimeMs, ctimeMs, ino] = row.slice(0, quote).split(' ')
   if (oid === 'd') {
-    directories.push({ path, mode: Number(sha256) })
+    directories.push({ path, mode: numberIn(sha256) })
     return
   }
-  const stat = { size: Number(size), mtimeMs: Number(mtimeMs), ctimeMs: Number(ctimeMs), ino: Number(ino), mode: Number(mode) }
-  // The checksum above has proven that these are the bytes we wrote.
-  entries.set(path, { path, size: stat.size, sha256, mode: stat.mode, oid: oid as Oid, stat })
+  const stat = { size: numberIn(size), mtimeMs: numberIn(mtimeMs), ctimeMs: numberIn(ctimeMs), ino: numberIn(ino), mode: numberIn(mode) }
+  if (!isOid(oid) || !/^[0-9a-f]{64}$/.test(sha256)) throw new Error('a row names no content')
+  entries.set(path, { path, size: stat.size, sha256, mode: stat.mode, oid, stat })
 }
 
 /** Whether the bytes of an index are those that were written, of whatever commit. */
@@ -212,5 +221,7 @@ export const readIndex = (fs: FsPort, path: string, commit: Oid): Index | undefi
     // Its checksum is right, but it is none of ours: anyone can work out a checksum.
     return undefined
   }
-  return { entries, directories, commit, readMs: Number(readMs) }
+  const began = Number(readMs)
+  // No time is younger than NaN: every entry would be believed.
+  return Number.isFinite(began) ? { entries, directories, commit, readMs: began } : undefined
 }

@@ -168,12 +168,10 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     .map(([j, code]): Command => ({ type: 'fail', jobId: j, data: { code, message: code, file: null, record: null, step: null } })),
   fc.tuple(id, n).map(([s, c]): Command => ({ type: 'verify', proofs: [proof(s, c)] })),
   fc.constant<Command>({ type: 'note', event: { type: 'HoldLifted', data: { snapshot: 's0' } } }),
-  fc
-    .boolean()
-    .map(
-      (valid): Command => ({
-        type: 'note',
-        event: { type: 'IntegrityChecked', data: { valid, filesChecked: 1, errors: 0, warnings: 0, sample: null } },
-      }),
-    ),
+  fc.boolean().map(
+    (valid): Command => ({
+      type: 'note',
+      event: { type: 'IntegrityChecked', data: { valid, filesChecked: 1, errors: 0, warnings: 0, sample: null } },
+    }),
+  ),
 )

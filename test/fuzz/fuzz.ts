@@ -2,12 +2,19 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { StrataError } from '../../src/core/errors.ts'
+import type { Random } from './mutate.ts'
 import { randomFrom } from './mutate.ts'
-import type { Target } from './targets.ts'
 
-/** A hang is what is meant: machines are slow at times. */
-const SLOW_MS = 2000
-const MOST_HELD = 50 * 1024 * 1024
+/** One parser: real inputs to begin with, and what is done with an input. It may throw a StrataError, and nothing else. */
+export type Target = { readonly name: string; readonly input: (random: Random) => Buffer; readonly run: (bytes: Buffer) => void }
+
+/** Time of the processor, so that a busy machine is no finding: a hang is what is meant. */
+const SLOW_MS = 1500
+const MB = 1024 * 1024
+/** Inputs have a few kilobytes, some a hundred. */
+const MOST_AT_ONCE = 64 * MB
+const MOST_GROWTH = 200 * MB
+const MOST_HELD = 50 * MB
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -19,36 +26,84 @@ const held = (): number => {
   return arrayBuffers + heapUsed
 }
 
-export type Fuzzed = { readonly inputs: number; readonly refused: number; readonly findings: string[] }
+export type Fuzzed = { readonly name: string; readonly inputs: number; readonly refused: number; readonly findings: string[] }
 
-const attempt = (target: Target, bytes: Buffer): string => {
-  const began = performance.now()
-  let wrong = ''
+const outcome = (run: () => void): string => {
   try {
-    target.run(bytes)
+    run()
+    return ''
   } catch (error) {
-    if (!(error instanceof StrataError)) wrong = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    else wrong = 'refused'
+    if (error instanceof StrataError) return 'refused'
+    return error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
-  const took = performance.now() - began
-  return took > SLOW_MS ? `took ${Math.round(took)} ms` : wrong
+}
+
+/** Pages that nobody touches cost nothing and don't show: so whoever asks for too many is caught as he asks. */
+const guarded = (run: () => void): string => {
+  const { alloc, allocUnsafe } = Buffer
+  let asked = 0
+  const noted = (size: number): number => {
+    asked = Math.max(asked, size)
+    if (size > MOST_AT_ONCE) throw new Error('too much at once')
+    return size
+  }
+  Buffer.alloc = (size, fill?: string | Uint8Array | number) => alloc(noted(size), fill)
+  Buffer.allocUnsafe = (size) => allocUnsafe(noted(size))
+  const said = outcome(run)
+  Object.assign(Buffer, { alloc, allocUnsafe })
+  // Whatever became of the error: a reader may have made a StrataError of it.
+  return asked > MOST_AT_ONCE ? `allocates ${asked} bytes at once` : said
+}
+
+const peak = (): number => process.resourceUsage().maxRSS * 1024
+
+/** What is wrong with how a parser takes an input; '' if nothing is, 'refused' if it threw a StrataError. */
+const attempt = (target: Target, bytes: Buffer): string => {
+  const [began, before] = [process.cpuUsage(), peak()]
+  const said = guarded(() => {
+    target.run(bytes)
+  })
+  const took = process.cpuUsage(began).user / 1000
+  if (took > SLOW_MS) return `took ${Math.round(took)} ms`
+  const grown = peak() - before
+  return grown > MOST_GROWTH ? `took ${Math.round(grown / MB)} MB` : said
+}
+
+const kindOf = (wrong: string): string => wrong.replace(/\d+/g, '').split('\n')[0] ?? ''
+
+/** Leaves out what the finding doesn't need. */
+const shrink = (target: Target, found: Buffer, wrong: string): Buffer => {
+  let bytes = found
+  if (wrong.startsWith('took')) return bytes
+  for (let size = bytes.length >> 1; size > 0; size >>= 1)
+    for (let at = 0; at + size <= bytes.length && bytes.length / size < 500; ) {
+      const less = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + size)])
+      if (kindOf(attempt(target, less)) === kindOf(wrong)) bytes = less
+      else at += size
+    }
+  return bytes
 }
 
 /** Runs mutated inputs through a parser. Whatever is not a result or a StrataError, in time and within memory, is a finding. */
 export const fuzz = async (target: Target, count: number, seed: number): Promise<Fuzzed> => {
   const random = randomFrom(seed)
   const findings: string[] = []
-  let refused = 0
+  let [refused, inputs] = [0, 0]
   const before = held()
-  for (let n = 0; n < count && findings.length < 5; n++) {
+  while (inputs < count && findings.length < 5) {
     // zlib lets go of what it could not inflate when the loop pauses.
-    if (n % 200 === 199) await setImmediate()
+    if (inputs % 200 === 199) await setImmediate()
     const bytes = target.input(random)
     const wrong = attempt(target, bytes)
     if (wrong === 'refused') refused += 1
-    else if (wrong !== '') findings.push(`${target.name}, seed ${seed}, input ${n}: ${wrong}\n${bytes.subarray(0, 600).toString('hex')}`)
+    else if (wrong !== '') {
+      const least = shrink(target, bytes, wrong)
+      const hex = least.subarray(0, 2000).toString('hex')
+      findings.push(`${target.name}, seed ${seed}, input ${inputs}: ${wrong}\n${least.length} bytes: ${hex}`)
+    }
+    inputs += 1
   }
   await setImmediate()
   if (held() - before > MOST_HELD) findings.push(`${target.name} holds on to its memory`)
-  return { inputs: count, refused, findings }
+  return { name: target.name, inputs, refused, findings }
 }

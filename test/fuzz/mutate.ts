@@ -103,9 +103,31 @@ const CHANGES: readonly Change[] = [
   (bytes, random) => splice(bytes, below(random, bytes.length + 1), below(random, 30), Buffer.from(String(pick(random, EXTREMES)))),
 ]
 
-/** One to four changes of a seed. */
+/** Far more of something than there ever is: what takes time by the square of its input shows, and what recurses. */
+const pump = (bytes: Buffer, random: Random): Buffer => {
+  const at = below(random, bytes.length + 1)
+  const kind = below(random, 4)
+  if (kind === 0) {
+    const [open, close] = pick(random, [
+      ['[', ']'],
+      ['{"a":', '}'],
+      ['{"header":', '}'],
+    ] as const) // prettier-ignore
+    const depth = pick(random, [190, 250, 1500, 20_000])
+    return splice(bytes, at, below(random, 4), Buffer.from(`${open.repeat(depth)}1${close.repeat(depth)}`))
+  }
+  const from = below(random, bytes.length + 1)
+  const span = kind === 1 ? pick(random, TEXTS) : bytes.subarray(from, from + 1 + below(random, kind === 2 ? 6 : 60))
+  if (span.length === 0) return bytes
+  const many = Buffer.concat(Array.from({ length: Math.ceil(100_000 / span.length) }, () => span))
+  return Buffer.concat([bytes.subarray(0, at), many, random() < 0.5 ? Buffer.alloc(0) : bytes.subarray(at)])
+}
+
+const PUMPED = 1 / 150
+
+/** One to four changes of a seed; now and then a big one. */
 export const mutate = (random: Random, seeds: readonly Buffer[]): Buffer => {
   let bytes = pick(random, seeds)
   for (let left = 1 + below(random, 4); left > 0; left--) bytes = pick(random, CHANGES)(bytes, random, pick(random, seeds))
-  return bytes
+  return random() < PUMPED ? pump(bytes, random) : bytes
 }

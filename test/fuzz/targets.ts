@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { deflateSync } from 'node:zlib'
+import netmonitor from '../../migrations/index.ts'
+import { isNewer, versionIndex } from '../../src/core/chain.ts'
 import { decide } from '../../src/core/decide.ts'
 import { decodeLine, encodeLine, genesis } from '../../src/core/events.ts'
 import type { NewEvent } from '../../src/core/events.ts'
 import type { ObjectType, Oid } from '../../src/core/git-objects.ts'
-import { decodeCommit, decodeTree, encodeCommit, objectOid } from '../../src/core/git-objects.ts'
+import { decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../../src/core/git-objects.ts'
 import { headerVersion } from '../../src/core/header.ts'
 import { parseJson, stringifyJson } from '../../src/core/json/index.ts'
 import { manifestDigest, parseRows, readManifest, snapshotTree } from '../../src/core/manifest.ts'
@@ -22,12 +25,11 @@ import { encodePackedRefs, readHead, readLooseRefs, readPackedRefs, salvageRefs 
 import { isWholeIndex, readIndex } from '../../src/storage/scan.ts'
 import { HOSTILE_NAMES, fileEntry } from '../contract/datasets.ts'
 import { AT, actor, captured, created, oid, sealedData } from '../contract/stories.ts'
+import type { Target } from './fuzz.ts'
 import { memoryFs } from './memory-fs.ts'
 import type { Random } from './mutate.ts'
 import { mutate, pick } from './mutate.ts'
-
-/** One parser: real inputs to begin with, and what is done with an input. It may throw a StrataError, and nothing else. */
-export type Target = { readonly name: string; readonly input: (random: Random) => Buffer; readonly run: (bytes: Buffer) => void }
+import { packTargets } from './packs.ts'
 
 const text = (value: string): Buffer => Buffer.from(value)
 const sha = (algorithm: string, bytes: Uint8Array | string): Buffer => createHash(algorithm).update(bytes).digest()
@@ -39,6 +41,10 @@ const sometimes =
     const bytes = mutate(random, seeds)
     return random() < 0.6 ? fix(bytes) : bytes
   }
+/** What was read, written and read again must be the same. */
+const same = (a: unknown, b: unknown): void => {
+  if (!isDeepStrictEqual(a, b)) throw new Error('what is written is read back as something else')
+}
 const plainly =
   (seeds: readonly Buffer[]): Target['input'] =>
   (random) =>
@@ -126,7 +132,10 @@ const journalTargets: Target[] = [
     input: sometimes(journal.lines.map(text), (bytes) => text(rehash(bytes.toString('utf8')))),
     run: (bytes) => {
       const line = decodeLine(bytes.toString('utf8'))
-      if (line !== undefined) evolveLine(journal.state, line)
+      if (line === undefined) return
+      evolveLine(journal.state, line)
+      const { text: again } = encodeLine(line)
+      same(decodeLine(again)?.events, line.events)
     },
   },
   {
@@ -267,7 +276,9 @@ const gitTargets: Target[] = [
       index.checkSum()
       for (const { oid: id } of indexed) index.find(id)
       let n = 0
-      for (const _ of index.entries()) if (++n > 1000) break
+      for (const _ of index.entries()) if (++n > 1000) return
+      const canonical = encodeIndex([...index.entries()], index.packChecksum)
+      same(encodeIndex([...new PackIndex(canonical, 'x.idx').entries()], index.packChecksum), canonical)
     },
   },
   {
@@ -292,14 +303,16 @@ const gitTargets: Target[] = [
     name: 'tree',
     input: plainly(objects.filter(([type]) => type === 'tree').map(([, bytes]) => bytes)),
     run: (bytes) => {
-      decodeTree(bytes)
+      const canonical = encodeTree(decodeTree(bytes))
+      same(encodeTree(decodeTree(canonical)), canonical)
     },
   },
   {
     name: 'commit',
     input: plainly(objects.filter(([type]) => type === 'commit').map(([, bytes]) => bytes)),
     run: (bytes) => {
-      decodeCommit(bytes)
+      const commit = decodeCommit(bytes)
+      same(decodeCommit(encodeCommit(commit)), commit)
     },
   },
   {
@@ -326,7 +339,9 @@ const gitTargets: Target[] = [
       salvageRefs(fs, 'r')
       readLooseRefs(fs, 'r')
       readHead(fs, 'r')
-      readPackedRefs(fs, 'r')
+      const refs = readPackedRefs(fs, 'r')
+      const again = new Map([['r/packed-refs', text(encodePackedRefs(refs))]])
+      same(Object.fromEntries(readPackedRefs(memoryFs(again), 'r')), Object.fromEntries(refs))
     },
   },
 ]
@@ -363,7 +378,12 @@ const manifestTargets: Target[] = [
     run: (bytes) => {
       const other = oids[(bytes[0] ?? 0) % oids.length]
       const read = (id: Oid): Uint8Array => (id === other ? bytes.subarray(1) : (stored.get(id)?.bytes ?? new Uint8Array()))
-      manifestDigest(readManifest({ tree: (id) => decodeTree(read(id)), blob: read }, root))
+      const found = readManifest({ tree: (id) => decodeTree(read(id)), blob: read }, root)
+      manifestDigest(found)
+      const made = new Map<Oid, Uint8Array>()
+      const top = snapshotTree(found, (object) => made.set(object.oid, object.bytes))
+      const readMade = (id: Oid): Uint8Array => made.get(id) ?? new Uint8Array()
+      same(readManifest({ tree: (id) => decodeTree(readMade(id)), blob: readMade }, top), found)
     },
   },
   {
@@ -404,7 +424,8 @@ const fileTargets: Target[] = [
     name: 'CURRENT',
     input: plainly([text(pointer)]),
     run: (bytes) => {
-      decodePointer(bytes.toString('utf8'))
+      const read = decodePointer(bytes.toString('utf8'))
+      same(decodePointer(encodePointer(read)), read)
     },
   },
   {
@@ -422,6 +443,15 @@ const fileTargets: Target[] = [
     input: plainly(DOCUMENTS),
     run: (bytes) => {
       headerVersion(bytes.toString('utf8'))
+    },
+  },
+  {
+    name: 'version',
+    input: plainly(['1.0.0', '2.1.0', '10.20.30-beta.1+build', '999.0.0', 'v3'].map(text)),
+    run: (bytes) => {
+      const version = bytes.toString('utf8')
+      isNewer(netmonitor.chain, version)
+      versionIndex(netmonitor.chain, version)
     },
   },
   {
@@ -448,4 +478,4 @@ const fileTargets: Target[] = [
   },
 ]
 
-export const TARGETS: readonly Target[] = [...journalTargets, ...gitTargets, ...manifestTargets, ...fileTargets]
+export const TARGETS: readonly Target[] = [...journalTargets, ...gitTargets, ...packTargets, ...manifestTargets, ...fileTargets]
