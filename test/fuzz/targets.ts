@@ -27,7 +27,6 @@ import { HOSTILE_NAMES, fileEntry } from '../contract/datasets.ts'
 import { AT, actor, captured, created, oid, sealedData } from '../contract/stories.ts'
 import type { Target } from './fuzz.ts'
 import { memoryFs } from './memory-fs.ts'
-import type { Random } from './mutate.ts'
 import { mutate, pick } from './mutate.ts'
 import { packTargets } from './packs.ts'
 
