@@ -13,7 +13,7 @@ import { openSession } from './session.ts'
 /** T022's ValidationReport. `errorsFound` and `warningsFound` sum the counts of the issues. */
 export type ValidationReport = { valid: boolean; filesChecked: number; errorsFound: number; warningsFound: number; issues: Issue[] }
 
-export const reportOf = (issues: readonly Issue[], filesChecked: number): ValidationReport => {
+const reportOf = (issues: readonly Issue[], filesChecked: number): ValidationReport => {
   const all = collapse(issues)
   const sum = (severity: Issue['severity']): number => all.filter((i) => i.severity === severity).reduce((n, i) => n + i.count, 0)
   return { valid: sum('error') === 0, filesChecked, errorsFound: sum('error'), warningsFound: sum('warning'), issues: all }

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const CLI = join(ROOT, 'dist/cli.js')
 const HOOK = join(import.meta.dirname, 'hook-faults.mjs')
 
-export const KILLS = ['before', 'after', 'torn'] as const
+const KILLS = ['before', 'after', 'torn'] as const
 export const ERRORS = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EROFS'] as const
 /** `short`: a write takes half of what it is given, and says so. */
 export const MODES = [...KILLS, ...ERRORS, 'short'] as const

@@ -56,7 +56,7 @@ const encodeEntry = (entry: Entry, offset: number, offsets: readonly number[], o
 }
 
 /** A pack of these entries and its index. The ids of deltas are made up, but for those that a reader can work out. */
-export const packOf = (entries: readonly Entry[]): { pack: Buffer; idx: Buffer; oids: Oid[] } => {
+const packOf = (entries: readonly Entry[]): { pack: Buffer; idx: Buffer; oids: Oid[] } => {
   const start = Buffer.from('PACK\0\0\0\u0002\0\0\0\0')
   start.writeUInt32BE(entries.length, 8)
   const [parts, offsets, oids, rows]: [Buffer[], number[], Oid[], { oid: Oid; crc32: number; offset: number }[]] = [[start], [], [], []]
@@ -77,7 +77,7 @@ export const packOf = (entries: readonly Entry[]): { pack: Buffer; idx: Buffer; 
 }
 
 /** Everything that reads packs. Damage may be told in any way that promises it: a StrataError, a finding, fewer objects. */
-export const readEverything = (pack: Buffer, idx: Buffer, oids: readonly Oid[]): void => {
+const readEverything = (pack: Buffer, idx: Buffer, oids: readonly Oid[]): void => {
   const fs = memoryFs(
     new Map([
       ['p/pack-1.pack', pack],
