@@ -1,4 +1,5 @@
 import * as nodeFs from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import netmonitor, { sampleFiles } from '../../migrations/index.ts'
 import { App } from '../../src/engine/app.ts'
@@ -10,6 +11,15 @@ import { readIndex, scanDirectory, writeIndex } from '../../src/storage/scan.ts'
 /** A small store with everything in it, and damage of the kind that leaves no trace in a file's times. */
 
 export const at = (store: string): Context => createContext({ store, dataset: netmonitor, workers: 0 })
+
+/** A folder in memory where there is one. */
+export const scratchFolder = (): { scratch: string; remove: () => void } => {
+  const scratch = nodeFs.mkdtempSync(join(nodeFs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strata-rot-'))
+  const remove = (): void => {
+    nodeFs.rmSync(scratch, { recursive: true, force: true })
+  }
+  return { scratch, remove }
+}
 
 /** An edit that is old enough to be trusted. */
 export const edit = (path: string, change: (text: string) => string): void => {
