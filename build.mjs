@@ -220,7 +220,8 @@ const bundle = async (esbuild, build) => {
       format: 'esm',
       platform: 'node',
       target: 'node20',
-      packages: 'external',
+      // All but zod: Node opens the many files of a package at once, which is more than a process with few handles has.
+      external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid', 'semver', 'uuid'],
       sourcemap: 'linked',
       chunkNames: 'chunks/[name]-[hash]',
       define: { STRATA_VERSION: JSON.stringify(JSON.parse(readIf('package.json')).version), STRATA_BUILD: JSON.stringify(build) },

@@ -142,6 +142,8 @@ export class PackStore {
 
   #entry(pack: Pack, offset: number, most = MOST_BYTES): ObjectContent {
     const deltas: Buffer[] = []
+    // Deltas on an earlier offset end somewhere. Deltas on an id may go round in a circle.
+    const bases = new Set<Oid>()
     for (let at = { pack, offset }; deltas.length <= DELTA_DEPTH; ) {
       const { name } = at.pack
       const { fd, end } = this.#handle(name)
@@ -151,6 +153,10 @@ export class PackStore {
       const { bytes } = inflateEntry(this.#fs, fd, name, entry, end)
       if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes: deltas.reduceRight(applied, bytes) }
       deltas.push(bytes)
+      if (typeof entry.base === 'string') {
+        if (bases.has(entry.base)) break
+        bases.add(entry.base)
+      }
       at = this.#base(at.pack, entry)
     }
     throw new StrataError('CORRUPT', `${pack.name}: a chain of deltas does not end`, { data: { file: pack.name } })
