@@ -87,7 +87,8 @@ const PERSON = /^([^<>]*) <([^<>]*)> (-?\d{1,15}) ([+-]\d{4})$/
 const parsePerson = (text: string): Person => {
   const [, name, email, timestamp, timezone] = PERSON.exec(text) ?? []
   if (name === undefined || email === undefined || timezone === undefined) throw corrupt('a commit names nobody')
-  return { name, email, timestamp: Number(timestamp), timezone }
+  // Plus zero: `-0` is written as `0`.
+  return { name, email, timestamp: Number(timestamp) + 0, timezone }
 }
 
 /** Throws CORRUPT. Headers of stock git that Strata does not write (gpgsig, encoding) are passed over. */

@@ -9,7 +9,7 @@ import type { Survey } from './survey.ts'
 import { captureDirectory } from './capture.ts'
 import { survey } from './survey.ts'
 import type { Context } from './context.ts'
-import { hasData } from './read.ts'
+import { hasData, intactPointer } from './read.ts'
 import { Pool } from './pool.ts'
 import { writeOriginalIndex } from './original.ts'
 import { recover } from './recover.ts'
@@ -34,6 +34,20 @@ export const surveyCandidates = (context: Pick<Context, 'fs' | 'dataset'>, candi
 
 const exists = (root: string): StrataError =>
   new StrataError('EXISTS', `there is a store at ${root} already`, { data: { root }, hint: 'See it with: strata status' })
+
+/** A store that is there; if making it was interrupted at its very end, that is finished first. */
+const refuseExisting = async (context: Context): Promise<void> => {
+  if (!hasData(context)) return
+  if (intactPointer(context) === undefined) {
+    const session = await openSession(context)
+    try {
+      recover(session)
+    } finally {
+      await session.close()
+    }
+  }
+  throw exists(context.root)
+}
 
 const activateFirst = async (session: Session, id: string): Promise<void> => {
   const { context } = session
@@ -76,7 +90,7 @@ const begin = async (context: Context, id: string): Promise<Session> => {
 
 /** Makes a store from an existing data directory, which is only read. Throws EXISTS, NO_DATA, NEWER_SCHEMA and what capturing throws. */
 export const initFrom = async (context: Context, from: Survey): Promise<void> => {
-  if (hasData(context)) throw exists(context.root)
+  await refuseExisting(context)
   const { version } = from
   if (version === null)
     throw new StrataError('NO_DATA', `${from.path} holds no data of ${context.dataset.name}`, {
@@ -115,7 +129,7 @@ const initialFiles = (dataset: Dataset): Map<string, Uint8Array> => {
 
 /** Makes a store for a fresh install: born at the newest version from the dataset's initial files. */
 export const initFresh = async (context: Context): Promise<void> => {
-  if (hasData(context)) throw exists(context.root)
+  await refuseExisting(context)
   const newest = context.dataset.chain.schemas.at(-1)
   if (newest === undefined) throw new StrataError('BAD_CHAIN', 'the chain has no schema')
   const id = `${newest.version}-${context.id()}`
