@@ -38,21 +38,29 @@ const outcome = (run: () => void): string => {
   }
 }
 
-/** Pages that nobody touches cost nothing and don't show: so whoever asks for too many is caught as he asks. */
+/** The most that was asked for at once since a parser began; null between two. */
+let asked: number | null = null
+
+const noted = (size: number): number => {
+  if (asked === null) return size
+  asked = Math.max(asked, size)
+  if (size > MOST_AT_ONCE) throw new Error('too much at once')
+  return size
+}
+
+// Pages that nobody touches cost nothing and don't show: so whoever asks for too many is caught as he asks.
+// Once and for all: what depends on a function that changes all the time is compiled again each time.
+const { alloc, allocUnsafe } = Buffer
+Buffer.alloc = (size, fill?: string | Uint8Array | number) => alloc(noted(size), fill)
+Buffer.allocUnsafe = (size) => allocUnsafe(noted(size))
+
 const guarded = (run: () => void): string => {
-  const [alloc, allocUnsafe] = [Buffer.alloc.bind(Buffer), Buffer.allocUnsafe.bind(Buffer)]
-  let asked = 0
-  const noted = (size: number): number => {
-    asked = Math.max(asked, size)
-    if (size > MOST_AT_ONCE) throw new Error('too much at once')
-    return size
-  }
-  Buffer.alloc = (size, fill?: string | Uint8Array | number) => alloc(noted(size), fill)
-  Buffer.allocUnsafe = (size) => allocUnsafe(noted(size))
+  asked = 0
   const said = outcome(run)
-  Object.assign(Buffer, { alloc, allocUnsafe })
+  const most = asked
+  asked = null
   // Whatever became of the error: a reader may have made a StrataError of it.
-  return asked > MOST_AT_ONCE ? `allocates ${asked} bytes at once` : said
+  return most > MOST_AT_ONCE ? `allocates ${most} bytes at once` : said
 }
 
 const peak = (): number => process.resourceUsage().maxRSS * 1024

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto'
+import { crc32, deflateSync } from 'node:zlib'
+import { describe, expect, test, vi } from 'vitest'
+import { isStrataError } from '../../src/core/errors.ts'
+import type { Oid } from '../../src/core/git-objects.ts'
+import { decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../../src/core/git-objects.ts'
+import type { TreeEntry } from '../../src/core/git-objects.ts'
+import { readManifest, snapshotTree } from '../../src/core/manifest.ts'
+import { applyDelta, inflateEntry } from '../../src/storage/pack-entry.ts'
+import { encodeIndex } from '../../src/storage/pack-index.ts'
+import { PackStore } from '../../src/storage/pack-read.ts'
+import { readIndex } from '../../src/storage/scan.ts'
+import { fileEntry } from '../contract/datasets.ts'
+import { oid } from '../contract/stories.ts'
+import { memoryFs } from './memory-fs.ts'
+
+/** What the fuzzer has found, each with the promise that it broke. */
+
+const codeOf = (run: () => unknown): string => {
+  try {
+    run()
+    return 'a result'
+  } catch (error) {
+    return isStrataError(error) ? error.code : String(error)
+  }
+}
+
+const commit = (author: string): Buffer => Buffer.from(`tree ${'1'.repeat(40)}\nauthor ${author}\ncommitter A <a@b> 1 +0000\n\nm`)
+
+describe('a commit', () => {
+  test('whose author is a line full of brackets is refused in time that grows with its length, not the square of it', () => {
+    const began = process.cpuUsage()
+    expect(codeOf(() => decodeCommit(commit(' <'.repeat(100_000))))).toBe('CORRUPT')
+    expect(process.cpuUsage(began).user).toBeLessThan(2_000_000)
+  })
+
+  test('of any time is read, written and read as the same', () => {
+    for (const time of ['0', '-0', '-1', '007', '999999999999999']) {
+      const read = decodeCommit(commit(`A <a@b> ${time} +0000`))
+      expect(decodeCommit(encodeCommit(read))).toEqual(read)
+    }
+    expect(codeOf(() => decodeCommit(commit(`A <a@b> ${'9'.repeat(400)} +0000`)))).toBe('CORRUPT')
+  })
+})
+
+const varint = (value: number): number[] => (value < 128 ? [value] : [128 | (value % 128), ...varint(Math.floor(value / 128))])
+
+describe('a size that is declared', () => {
+  test('in a delta is not allocated before its instructions are found to fill it', () => {
+    const [alloc, unsafe] = [vi.spyOn(Buffer, 'alloc'), vi.spyOn(Buffer, 'allocUnsafe')]
+    try {
+      for (const declared of [64 * 1024 ** 2, 2 ** 31, 2 ** 32 - 1, 2 ** 32])
+        expect(codeOf(() => applyDelta(Buffer.from('base'), Buffer.from([4, ...varint(declared), ...Array(3000).fill(1)])))).toBe('CORRUPT')
+      expect(Math.max(0, ...[...alloc.mock.calls, ...unsafe.mock.calls].map(([size]) => size))).toBeLessThan(1_000_000)
+    } finally {
+      alloc.mockRestore()
+      unsafe.mockRestore()
+    }
+  })
+
+  test('in a pack of more than 4 GiB is refused as damage, not as a buffer that cannot be', () => {
+    const fs = memoryFs(new Map([['p', Buffer.alloc(0)]]))
+    expect(codeOf(() => inflateEntry(fs, fs.open('p', 0), 'p', { size: 2 ** 32, start: 12 }, 2 ** 34))).toBe('CORRUPT')
+  })
+})
+
+test('deltas that are each other’s bases are refused at the first turn', () => {
+  const [one, two] = [objectOid('blob', Buffer.from('1')), objectOid('blob', Buffer.from('2'))]
+  const delta = deflateSync(Buffer.from([1, 1, 1, 65]))
+  const entry = (base: Oid): Buffer => Buffer.concat([Buffer.from([0x74]), Buffer.from(base, 'hex'), delta])
+  const body = Buffer.concat([Buffer.from('PACK\0\0\0\u0002\0\0\0\u0002'), entry(two), entry(one)])
+  const sum = createHash('sha1').update(body).digest()
+  const idx = encodeIndex(
+    [
+      { oid: one, crc32: crc32(entry(two)), offset: 12 },
+      { oid: two, crc32: crc32(entry(one)), offset: 12 + entry(two).length },
+    ],
+    sum,
+  )
+  const fs = memoryFs(
+    new Map([
+      ['p/pack-1.pack', Buffer.concat([body, sum])],
+      ['p/pack-1.idx', idx],
+    ]),
+  ) // prettier-ignore
+  const read = vi.spyOn(fs, 'read')
+  expect(codeOf(() => new PackStore(fs, 'p').read(one))).toBe('CORRUPT')
+  expect(read.mock.calls.length).toBeLessThan(50)
+})
+
+describe('a manifest', () => {
+  const stored = new Map<Oid, Uint8Array>()
+  const put = (entries: readonly TreeEntry[]): Oid => {
+    const bytes = encodeTree(entries)
+    stored.set(objectOid('tree', bytes), bytes)
+    return objectOid('tree', bytes)
+  }
+  const empty = objectOid('blob', Buffer.alloc(0))
+  stored.set(empty, Buffer.alloc(0))
+  const root = snapshotTree({ files: [fileEntry('a', 'a')], directories: [] }, (object) => stored.set(object.oid, object.bytes))
+  const read = (id: Oid): Uint8Array => stored.get(id) ?? Buffer.alloc(0)
+  const readFrom = (id: Oid): string => codeOf(() => readManifest({ tree: (tree) => decodeTree(read(tree)), blob: read }, id))
+  const entriesOf = (name: string): TreeEntry[] =>
+    decodeTree(read(decodeTree(read(root)).find((entry) => entry.name === name)?.oid ?? root))
+  /** The snapshot with one of its two trees changed. */
+  const forged = (name: string, entries: readonly TreeEntry[]): string =>
+    readFrom(put(decodeTree(read(root)).map((entry) => (entry.name === name ? { ...entry, oid: put(entries) } : entry))))
+
+  test('and its files are read when nothing is forged', () => {
+    expect(readFrom(root)).toBe('a result')
+    expect(forged('manifest', entriesOf('manifest'))).toBe('a result')
+  })
+
+  test('with two entries of one name is refused: each reader might believe another', () => {
+    expect(forged('files', [...entriesOf('files'), { mode: '100644', name: 'a', oid: oid(9) }])).toBe('CORRUPT')
+    expect(forged('manifest', [...entriesOf('manifest'), { mode: '100644', name: 'rows', oid: empty }])).toBe('CORRUPT')
+  })
+
+  test('with entries that stand for no row is refused: they would cost time without a bound', () => {
+    expect(forged('manifest', [...entriesOf('manifest'), { mode: '100644', name: 'rows-a', oid: empty }])).toBe('CORRUPT')
+    expect(forged('manifest', [...entriesOf('manifest'), { mode: '100644', name: 'rowsa', oid: empty }])).toBe('CORRUPT')
+    expect(forged('manifest', [...entriesOf('manifest'), { mode: '100644', name: 'other', oid: empty }])).toBe('CORRUPT')
+  })
+})
+
+describe('an index with a right checksum', () => {
+  const row = (changed: Partial<Record<'id' | 'sum' | 'mode' | 'time' | 'path', string>>): string =>
+    [
+      changed.id ?? oid(5),
+      changed.sum ?? 'a'.repeat(64),
+      changed.mode ?? '420',
+      '3',
+      changed.time ?? '17.5',
+      '17.5',
+      '77',
+      changed.path ?? '"a"',
+    ].join(' ')
+  const index = (body: string, readMs = '1700000000000'): unknown => {
+    const sum = createHash('sha256')
+      .update(`${oid(1)} ${readMs}\n${body}`)
+      .digest('hex')
+    return readIndex(memoryFs(new Map([['i', Buffer.from(`strata-index 1 ${oid(1)} ${readMs} ${sum}\n${body}`)]])), 'i', oid(1))
+  }
+
+  test('is believed if its rows are rows', () => {
+    expect(index(`${row({})}\nd 493 "b"`)).toMatchObject({ directories: [{ path: 'b', mode: 493 }] })
+  })
+
+  test('is none if a row has no id, no number, or a path that leads out', () => {
+    for (const forged of [
+      { id: 'x' },
+      { sum: 'A'.repeat(64) },
+      { mode: 'rw' },
+      { time: '1e999' },
+      { path: '"../b"' },
+      { path: '"/b"' },
+      { path: '3' },
+    ])
+      expect(index(row(forged))).toBeUndefined()
+    expect(index('d  "b"')).toBeUndefined()
+    expect(index(row({}), 'soon')).toBeUndefined()
+  })
+})
