@@ -50,7 +50,7 @@ const noted = (size: number): number => {
 
 // Pages that nobody touches cost nothing and don't show: so whoever asks for too many is caught as he asks.
 // Once and for all: what depends on a function that changes all the time is compiled again each time.
-const { alloc, allocUnsafe } = Buffer
+const [alloc, allocUnsafe] = [Buffer.alloc.bind(Buffer), Buffer.allocUnsafe.bind(Buffer)]
 Buffer.alloc = (size, fill?: string | Uint8Array | number) => alloc(noted(size), fill)
 Buffer.allocUnsafe = (size) => allocUnsafe(noted(size))
 
@@ -79,12 +79,13 @@ const attempt = (target: Target, bytes: Buffer): string => {
 
 const kindOf = (wrong: string): string => wrong.replace(/\d+/g, '').split('\n')[0] ?? ''
 
-/** Leaves out what the finding doesn't need. */
+const MOST_TRIES = 300
+
+/** Leaves out what the finding doesn't need: bigger pieces first, as far as a few tries go. */
 const shrink = (target: Target, found: Buffer, wrong: string): Buffer => {
-  let bytes = found
-  if (wrong.startsWith('took')) return bytes
+  let [bytes, tries] = [found, wrong.startsWith('took') ? MOST_TRIES : 0]
   for (let size = bytes.length >> 1; size > 0; size >>= 1)
-    for (let at = 0; at + size <= bytes.length && bytes.length / size < 500; ) {
+    for (let at = 0; at + size <= bytes.length && tries < MOST_TRIES; tries++) {
       const less = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + size)])
       if (kindOf(attempt(target, less)) === kindOf(wrong)) bytes = less
       else at += size
