@@ -30,13 +30,13 @@ const resolved = (text: string, directory: Directory, ctx: Warner): string => {
   if (finding === 'ORPHANED_ENDPOINT')
     ctx.warn(
       finding,
-      `config.json has no endpoint for it; its history is kept under the id ${id}`,
+      `records name an endpoint that is not in config.json; its history is kept under the id ${id}`,
       'It was renamed or deleted. Nothing is lost.',
     )
   if (finding === 'AMBIGUOUS_ENDPOINT')
     ctx.warn(
       finding,
-      `config.json has several endpoints for it; its history goes to the first, with the id ${id}`,
+      `records name an endpoint that is several times in config.json; its history goes to the first, with the id ${id}`,
       'Give the endpoints different names.',
     )
   return id

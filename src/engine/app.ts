@@ -127,7 +127,10 @@ export class App {
     return this.#tracker.onChange(listener)
   }
 
-  /** The job at its end, completed or failed. Throws ABSENT for a job that this App did not start and the journal does not know. */
+  /**
+   * The job at its end, completed or failed. Throws DURABILITY or CONFLICT where the journal could not take the failure, ABSENT for
+   * a job that this App did not start and the journal does not know.
+   */
   async waitForJob(id: string): Promise<MigrationJob> {
     const running = this.#jobs.get(id)
     if (running !== undefined) return running

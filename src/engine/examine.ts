@@ -23,17 +23,19 @@ import { readView } from './read.ts'
 
 /** Everything that is wrong with a store, and what heals it. Reads only. */
 
-const examineJournal = (context: Context, repository: Repository): Found[] => {
+const examineJournal = (context: Context, repository: Repository, state: State): Found[] => {
   const { fs, paths } = context
+  let highest = 0
   try {
-    for (const _ of readLines(fs, paths.journal)) continue
+    for (const { epoch } of readLines(fs, paths.journal)) highest = Math.max(highest, epoch)
     refuseLostLine(context, repository, readView(context))
   } catch (error) {
     return [told(issueOf(error))]
   }
-  return salvage(fs, paths.journal, [])
+  const segments = salvage(fs, paths.journal, [])
     .segments.filter((s) => !s.isSound)
     .map(({ name }) => damaged(`journal/${name}`, 'has bytes that no append of Strata leaves', null))
+  return [...segments, ...examineEpochs(context, state, highest)]
 }
 
 const PROJECTIONS = { kind: 'projections' } as const
@@ -57,10 +59,9 @@ const examineProjections = ({ fs, paths }: Context, state: State): Found[] => {
   return found
 }
 
-const examineEpochs = ({ fs, paths }: Context, state: State): Found[] => {
+/** `highest` is the epoch of the journal's newest lines. */
+const examineEpochs = ({ fs, paths }: Context, state: State, highest: number): Found[] => {
   const epochs = epochsOf(fs, paths.journal)
-  const [last] = [...readLines(fs, paths.journal)].slice(-1)
-  const highest = last?.epoch ?? 0
   const cache = (epoch: number, message: string): Found =>
     stale(`journal/epoch-${epoch}`, message, { kind: 'cache', path: `journal/epoch-${epoch}` })
   if (highest > Math.max(0, ...epochs)) return [cache(highest, 'is missing')]
@@ -88,18 +89,18 @@ const examineCaches = (context: Context, state: State): Found[] => {
 
 export type Examined = { readonly found: Found[]; readonly objects: Objects; readonly filesChecked: number }
 
-/** Compares a store with what `state` says of it. `isJournalSound`: `state` is what its journal says. */
+/** Compares a store with what `state` says of it. `isJournalSound`: `state` is what its journal says. `objects`: they have been read. */
 export const examine = async (
   context: Context,
   repository: Repository,
   state: State,
-  options: { readonly part: Part | null; readonly isJournalSound: boolean },
+  options: { readonly part: Part | null; readonly isJournalSound: boolean; readonly objects?: Objects },
 ): Promise<Examined> => {
   const { part, isJournalSound } = options
-  const objects = examineObjects(context, repository, part)
+  const objects = options.objects ?? examineObjects(context, repository, part)
   const directories = await examineDirectories(context, repository, state, part)
   const found = [
-    ...(isJournalSound ? [...examineJournal(context, repository), ...examineEpochs(context, state)] : []),
+    ...(isJournalSound ? examineJournal(context, repository, state) : []),
     ...examineProjections(context, state),
     ...examineFixed(context),
     ...objects.found,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import type { Oid } from '../core/git-objects.ts'
+import type { ObjectType, Oid } from '../core/git-objects.ts'
+import type { FileEntry } from '../core/manifest.ts'
 import type { State } from '../core/state.ts'
 import { refsOf } from '../core/state.ts'
 import { fsyncDirectory, makeDirectory, replaceFile } from '../storage/durable.ts'
@@ -20,6 +20,7 @@ import type { Healed, ReadObject } from './heal-objects.ts'
 import { healCommits, missingFrom, readSources, remakeSlices } from './heal-objects.ts'
 import { materialise } from './materialise.ts'
 import type { Session } from './session.ts'
+import { sha256 } from './staged-file.ts'
 
 /** What a repair does to each kind of damage. With `dryRun`, each only says so. */
 export type Work = { readonly context: Context; readonly quarantine: Quarantine; readonly actions: string[]; readonly dryRun: boolean }
@@ -42,15 +43,16 @@ export const healPacks = async (work: Work, found: readonly Found[]): Promise<Sa
   const writer = dryRun || names.length === 0 ? null : new PackWriter(fs, paths.packs)
   try {
     for (const name of names) {
-      let count = 0
+      let [seen, whole] = [0, 0]
       for (const object of salvagePack(fs, join(paths.packs, name))) {
+        // What failed to inflate lets its memory go when the loop pauses.
+        if (++seen % 256 === 0) await setImmediate()
+        if (object === null) continue
+        whole += 1
         saved.set(object.oid, dryRun && object.type !== 'blob' ? object : null)
         writer?.add(packEntry(object.type, object.bytes))
-        count += 1
-        // What failed to inflate lets its memory go when the loop pauses.
-        if (count % 256 === 0) await setImmediate()
       }
-      actions.push(`copy the ${count} whole objects of ${name} into a new pack, and set it aside`)
+      actions.push(`copy what is whole in ${name} (${whole} objects) into a new pack, and set it aside`)
     }
     setAside(work, names, writer?.finish()?.name, found)
   } catch (error) {
@@ -75,23 +77,30 @@ const setAside = (work: Work, packs: readonly string[], made: string | undefined
   }
 }
 
-type Known = { readonly state: State; readonly lines: readonly Piece[]; readonly whole: ReadonlySet<Oid>; readonly saved: Saved }
+type Known = {
+  readonly state: State
+  readonly lines: readonly Piece[]
+  readonly types: ReadonlyMap<Oid, ObjectType>
+  readonly saved: Saved
+}
 type Remade = { readonly made: Map<Oid, Healed>; readonly files: Map<Oid, string>; readonly missing: ReadonlySet<Oid> }
 
 /** What of the lost objects can be made again, round after round: a commit that is back leads to more. */
-const remake = (context: Context, repository: Repository, { state, lines, whole, saved }: Known): Remade => {
+const remake = (context: Context, repository: Repository, { state, lines, types, saved }: Known): Remade => {
   const made = new Map<Oid, Healed>()
   const files = new Map<Oid, string>()
   const read: ReadObject = (oid) => made.get(oid) ?? saved.get(oid) ?? attempt(() => repository.read(oid))
-  const search = (): Set<Oid> => missingFrom(refsOf(state).values(), read, (oid) => whole.has(oid) || made.has(oid) || files.has(oid))
+  const search = (): Set<Oid> =>
+    missingFrom(refsOf(state).values(), read, (oid) => types.has(oid) || saved.has(oid) || made.has(oid) || files.has(oid))
   let missing = search()
   if (missing.size === 0) return { made, files, missing }
   const sources = readSources(context, state)
   const slices = remakeSlices(lines)
   const said = lines.map((l) => l.line)
+  const roots = new Map([...rootsIn(repository, types), ...sources.roots])
   for (let before = -1; missing.size > 0 && before !== made.size + files.size; missing = search()) {
     before = made.size + files.size
-    const commits = healCommits(context, state, said, missing, new Map([...rootsIn(repository, whole), ...sources.roots]))
+    const commits = healCommits(context, state, said, missing, roots)
     for (const object of [...sources.made.values(), ...commits, ...slices]) if (missing.has(object.oid)) made.set(object.oid, object)
     for (const oid of missing) {
       const path = sources.files.get(oid)
@@ -107,7 +116,7 @@ export const healObjects = (work: Work, repository: Repository, known: Known): O
   const { fs, paths } = context
   const { made, files, missing } = remake(context, repository, known)
   if (made.size + files.size === 0) return [...missing]
-  actions.push(`make ${made.size + files.size} lost objects of the repository again, ${files.size} of them from files of the directories`)
+  actions.push(`make what the repository has lost again (objects: ${made.size + files.size}, from files of the directories: ${files.size})`)
   if (dryRun) return [...missing]
   const writer = new PackWriter(fs, paths.packs)
   try {
@@ -131,36 +140,50 @@ const attempt = <T>(run: () => T): T | undefined => {
 }
 
 /** The root trees in the repository, by the digest of their manifests: for commits that are lost while their trees are not. */
-const rootsIn = (repository: Repository, whole: ReadonlySet<Oid>): Map<string, Oid> => {
+const rootsIn = (repository: Repository, types: ReadonlyMap<Oid, ObjectType>): Map<string, Oid> => {
   const roots = new Map<string, Oid>()
-  for (const oid of whole) {
+  for (const [oid, type] of types) {
+    if (type !== 'tree') continue
     const digest = attempt(() => repository.digestOf(oid))
     if (digest !== undefined) roots.set(digest, oid)
   }
   return roots
 }
 
-const healFile = (work: Work, session: Session, heal: Extract<Heal, { kind: 'file' }>): void => {
-  const { context, quarantine, actions } = work
-  const snapshot = session.state.snapshots[heal.snapshot]
-  const entry =
-    snapshot === undefined ? undefined : attempt(() => session.repository.manifest(snapshot.commit).files.find((f) => f.path === heal.path))
-  const bytes = entry === undefined ? undefined : attempt(() => session.repository.blob(entry.oid))
-  const path = join(context.paths.snapshot(heal.snapshot), heal.path)
-  quarantine.copy(path, join(heal.snapshot, heal.path))
-  if (entry === undefined || bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== entry.sha256) return
+type Stored = { readonly mode: number; readonly bytes: Uint8Array }
+type DamagedFile = Extract<Heal, { kind: 'file' }>
+
+/** Files as the repository has them; each manifest is read once. */
+const storedFiles = (state: State, repository: Repository): ((file: DamagedFile) => Stored | undefined) => {
+  const manifests = new Map<string, ReadonlyMap<string, FileEntry>>()
+  const manifestOf = (snapshot: string): ReadonlyMap<string, FileEntry> => {
+    const commit = state.snapshots[snapshot]?.commit
+    const files = commit === undefined ? undefined : attempt(() => repository.manifest(commit).files)
+    return new Map(files?.map((f) => [f.path, f]))
+  }
+  return ({ snapshot, path }) => {
+    const manifest = manifests.get(snapshot) ?? manifestOf(snapshot)
+    manifests.set(snapshot, manifest)
+    const entry = manifest.get(path)
+    const bytes = entry === undefined ? undefined : attempt(() => repository.blob(entry.oid, entry.size))
+    if (entry === undefined || bytes === undefined || sha256(bytes) !== entry.sha256) return undefined
+    return { mode: entry.mode, bytes }
+  }
+}
+
+const healFile = ({ context, quarantine, actions }: Work, file: DamagedFile, stored: Stored | undefined): void => {
+  const path = join(context.paths.snapshot(file.snapshot), file.path)
+  quarantine.copy(path, join(file.snapshot, file.path))
+  if (stored === undefined) return
   makeDirectory(context.fs, dirname(path), 0o755)
-  replaceFile(context.fs, path, bytes, { mode: entry.mode, temporary: join(context.paths.staging, `mend-${context.id()}`) })
-  actions.push(`write ${heal.path} of ${heal.snapshot} again from the repository`)
+  replaceFile(context.fs, path, stored.bytes, { mode: stored.mode, temporary: join(context.paths.staging, `mend-${context.id()}`) })
+  actions.push(`write ${file.path} of ${file.snapshot} again from the repository`)
 }
 
 export const tellFiles = (work: Work, state: State, repository: Repository, found: readonly Found[]): void => {
-  for (const { snapshot, path } of healsOf(found, 'file')) {
-    const commit = state.snapshots[snapshot]?.commit
-    const entry = commit === undefined ? undefined : attempt(() => repository.manifest(commit).files.find((f) => f.path === path))
-    const isThere = entry !== undefined && attempt(() => repository.blob(entry.oid)) !== undefined
-    if (isThere) work.actions.push(`write ${path} of ${snapshot} again from the repository`)
-  }
+  const storedOf = storedFiles(state, repository)
+  for (const file of healsOf(found, 'file'))
+    if (storedOf(file) !== undefined) work.actions.push(`write ${file.path} of ${file.snapshot} again from the repository`)
   for (const { snapshot } of healsOf(found, 'directory')) work.actions.push(`write the directory of ${snapshot} again from the repository`)
 }
 
@@ -173,7 +196,8 @@ export const healDirectories = async (work: Work, session: Session, found: reado
     actions.push(`write the directory of ${id} again from the repository`)
   }
   const files = healsOf(found, 'file')
-  for (const heal of files) healFile(work, session, heal)
+  const storedOf = storedFiles(session.state, session.repository)
+  for (const file of files) healFile(work, file, storedOf(file))
   // What has been written or accepted is looked at anew: the index of such a directory says nothing any more.
   for (const id of new Set(files.map((f) => f.snapshot))) {
     if (context.fs.lstat(context.paths.index(id)) !== undefined) context.fs.unlink(context.paths.index(id))

@@ -1,6 +1,6 @@
 import { readableBy, versionIndex } from '../core/chain.ts'
 import { StrataError } from '../core/errors.ts'
-import type { Line, NewEvent, Slice, StrataEvent } from '../core/events.ts'
+import type { Line, NewEvent, StrataEvent } from '../core/events.ts'
 import { encodeLine, firstSeq, genesis, lastSeq } from '../core/events.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Pointer } from '../core/pointer.ts'
@@ -70,19 +70,20 @@ const eventOf = (context: Context, repository: Repository, commit: FoundCommit, 
   const text = (key: string): string => commit.trailers.get(key) ?? ''
   const [snapshot, schemaVersion, manifest] = [text('Strata-Snapshot'), text('Schema-Version'), text('Manifest-Sha256')]
   const position = versionIndex(chain, schemaVersion)
+  // Lines that the newest slice has are never lost: whatever is told here comes after them.
+  const slice = newestSlice(known.commits.values())
   const shared = { snapshot, commit: commit.oid, manifest, findings: [], ...sizeOf(repository, commit.oid) }
   const readable = position < 0 ? [schemaVersion] : readableBy(chain, position)
   const [parent] = commit.parents
   if (parent === undefined)
-    return { type: 'SnapshotCaptured', data: { ...shared, schemaVersion, source: null, readableBy: readable, slice: null } }
+    return { type: 'SnapshotCaptured', data: { ...shared, schemaVersion, source: null, readableBy: readable, slice } }
   if (commit.trailers.has('Migration')) {
     const from = known.commits.get(parent)?.trailers.get('Strata-Snapshot') ?? ''
-    const data = { ...shared, schemaVersion, from, fromCommit: parent, readableBy: readable, slice: null }
+    const data = { ...shared, schemaVersion, from, fromCommit: parent, readableBy: readable, slice }
     return { type: 'SnapshotSealed', jobId: text('Job'), data }
   }
-  const slice: Slice = newestSlice(known.commits.values()) ?? { commit: commit.oid, upTo: 0 }
   const reason = /^Checkpoint [^:]*: (.*)/.exec(commit.message)?.[1] ?? 'recovered'
-  return { type: 'CheckpointTaken', data: { ...shared, changed: 0, reason, slice } }
+  return { type: 'CheckpointTaken', data: { ...shared, changed: 0, reason, slice: slice ?? { commit: commit.oid, upTo: 0 } } }
 }
 
 /** Builds lines one after another, each event with the next seq. */

@@ -7,7 +7,7 @@ import { acknowledge, acknowledgedSeq, claimEpoch, dropEpochsBelow, epochsOf } f
 import { makeDirectory, replaceFile } from '../storage/durable.ts'
 import { segmentName } from '../storage/journal.ts'
 import type { Piece, Salvaged } from '../storage/journal-salvage.ts'
-import { journalFiles, rewriteSegment, rewritesOf, salvage, segmentCount } from '../storage/journal-salvage.ts'
+import { rewriteSegment, rewritesOf, salvage, segmentCount } from '../storage/journal-salvage.ts'
 import type { Quarantine } from '../storage/quarantine.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
@@ -76,7 +76,7 @@ export const applyJournalPlan = (context: Context, plan: JournalPlan, quarantine
   if (plan.isSound) return
   const { fs, paths } = context
   makeDirectory(fs, paths.journal)
-  for (const { name } of journalFiles(fs, paths.journal)) quarantine.copy(join(paths.journal, name), join('journal', name))
+  for (const name of fs.readdir(paths.journal)) quarantine.copy(join(paths.journal, name), join('journal', name))
   const { retold } = plan
   if (retold !== null) {
     const numbers = plan.salvaged.segments.map(({ name }) => Number(name.slice(0, 8)))

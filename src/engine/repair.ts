@@ -7,6 +7,7 @@ import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import type { Examined } from './examine.ts'
 import { examine } from './examine.ts'
+import type { Objects } from './examine-repository.ts'
 import { examineObjects } from './examine-repository.ts'
 import type { Work } from './heal.ts'
 import { healDirectories, healObjects, healPacks, healSmall, recommit, tellFiles } from './heal.ts'
@@ -49,9 +50,8 @@ export const planRepair = async (context: Context): Promise<RepairReport> => {
     const saved = await healPacks(work, objects.found)
     const journal = planJournal(context, repository, objects)
     work.actions.push(...journal.actions)
-    const examined = await examine(context, repository, journal.state, { part: null, isJournalSound: journal.isSound })
-    const whole = new Set([...objects.types.keys(), ...saved.keys()])
-    const lost = healObjects(work, repository, { state: journal.state, lines: journal.lines, whole, saved })
+    const examined = await examine(context, repository, journal.state, { part: null, isJournalSound: journal.isSound, objects })
+    const lost = healObjects(work, repository, { state: journal.state, lines: journal.lines, types: objects.types, saved })
     tellFiles(work, journal.state, repository, examined.found)
     healSmall(work, examined.found)
     return { applied: false, actions: work.actions, lost: [...journal.lost, ...lost.map((oid) => `object ${oid} of the repository`)] }
@@ -71,30 +71,34 @@ export const repairStore = async (context: Context): Promise<RepairReport> => {
   let handedOver = false
   try {
     const repository = new Repository(fs, paths.repository)
-    await healPacks(work, examineObjects(context, repository, null).found)
-    repository.packs.refresh()
-    const journal = planJournal(context, repository, examineObjects(context, repository, null))
+    let objects = examineObjects(context, repository, null)
+    if (objects.found.length > 0) {
+      await healPacks(work, objects.found)
+      repository.packs.refresh()
+      objects = examineObjects(context, repository, null)
+    }
+    const journal = planJournal(context, repository, objects)
     work.actions.push(...journal.actions)
     applyJournalPlan(context, journal, work.quarantine)
     repository.close()
     handedOver = true
-    return await repairWith(work, await openSession(context, lock), journal.lost)
+    return await repairWith(work, await openSession(context, lock), objects, journal.lost)
   } finally {
     if (!handedOver) await lock.release()
   }
 }
 
-const repairWith = async (work: Work, session: Session, lostEvents: readonly string[]): Promise<RepairReport> => {
+const repairWith = async (work: Work, session: Session, objects: Objects, lostEvents: readonly string[]): Promise<RepairReport> => {
   const { context, actions } = work
   const { repository } = session
   try {
     const recovered = recover(session)
-    const first = await examine(context, repository, session.state, { part: null, isJournalSound: true })
+    const first = await examine(context, repository, session.state, { part: null, isJournalSound: true, objects })
     const lines = [...readPieces(context.fs, context.paths.journal)]
     const missing = healObjects(work, repository, {
       state: session.state,
       lines,
-      whole: new Set(first.objects.types.keys()),
+      types: objects.types,
       saved: new Map(),
     })
     await recommit(work, session)

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import type { Line } from '../core/events.ts'
-import { firstSeq, genesis, lastSeq } from '../core/events.ts'
+import { firstSeq, lastSeq } from '../core/events.ts'
 import { discard, fsyncDirectory, replaceFile } from './durable.ts'
-import { readText } from './files.ts'
 import type { FsPort } from './fs.ts'
-import { readGoodLines, segmentsOf } from './journal.ts'
+import { beginsStore, readGoodLines, segmentName, segmentsOf } from './journal.ts'
 
 /** What can be saved of a damaged journal: every line that is whole, wherever a copy of it is. */
 
@@ -24,11 +23,6 @@ export type Salvaged = {
   readonly isSound: boolean
 }
 
-const isFirst = ({ line }: Piece): boolean => {
-  const [created] = line.events
-  return created?.type === 'StoreCreated' && line.prev === genesis(created.data.storeId)
-}
-
 /** The last line of the highest epoch is the one that counts. */
 const newest = (pieces: Iterable<Piece>): Piece | undefined => {
   let best: Piece | undefined
@@ -41,7 +35,7 @@ const newest = (pieces: Iterable<Piece>): Piece | undefined => {
 
 const runTo = (end: Piece, pool: ReadonlyMap<string, Piece>): Piece[] => {
   const run = [end]
-  for (let at = end; !isFirst(at); ) {
+  for (let at = end; !beginsStore(at); ) {
     const before = pool.get(at.line.prev)
     if (before === undefined || lastSeq(before.line) !== firstSeq(at.line) - 1) break
     run.push(before)
@@ -71,7 +65,7 @@ export const salvage = (fs: FsPort, dir: string, copies: Iterable<Piece>): Salva
   for (const { pieces } of segments) for (const piece of pieces) pool.set(piece.line.hash, piece)
   const runs = runsOf(pool)
   const [first] = runs
-  const startsStore = first?.[0] !== undefined && isFirst(first[0])
+  const startsStore = first?.[0] !== undefined && beginsStore(first[0])
   const kept = startsStore ? first : []
   const later = startsStore ? runs.slice(1) : runs
   const here = new Set(segments.flatMap(({ pieces }) => pieces.map((p) => p.line.hash)))
@@ -96,8 +90,6 @@ export const segmentCount = (lines: Run): number => asSegments(lines).length
 
 export type Rewrite = { readonly name: string; readonly text: string | null }
 
-const numbered = (n: number): string => `${String(n).padStart(8, '0')}.jsonl`
-
 const holdsAll = ({ pieces }: SegmentFile, text: string | undefined): boolean => {
   const here = new Set(pieces.map((p) => p.text))
   return (text ?? '').split('\n').every((line) => line === '' || here.has(line))
@@ -110,7 +102,7 @@ export const rewritesOf = ({ kept, segments }: Salvaged): Rewrite[] => {
   let number = 0
   for (const run of asSegments(kept)) {
     const known = run.flatMap(({ line }) => nameOf.get(line.hash) ?? [])[0]
-    const name = known ?? numbered(number + 1)
+    const name = known ?? segmentName(number + 1)
     number = Number(name.slice(0, 8))
     wanted.set(name, run.map(({ text }) => `${text}\n`).join(''))
   }
@@ -135,7 +127,3 @@ export const piecesOf = (text: string, read: (line: string) => Line | undefined)
     const line = row === '' ? undefined : read(row)
     return line === undefined ? [] : [{ line, text: row }]
   })
-
-/** Every file of the journal with its text, for a copy that is kept. */
-export const journalFiles = (fs: FsPort, dir: string): { name: string; text: string }[] =>
-  (fs.lstat(dir) === undefined ? [] : fs.readdir(dir)).map((name) => ({ name, text: readText(fs, join(dir, name)) ?? '' }))

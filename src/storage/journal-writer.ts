@@ -81,13 +81,9 @@ export class JournalWriter {
     const { epoch, fd } = claimEpoch(fs, dir, before?.epoch ?? 0)
     this.#claimFd = fd
     const now = readJournal(fs, dir, before?.state.seq ?? 0)
-    if (now !== undefined && now.state.seq !== (before?.state.seq ?? 0)) throw this.#conflict(epoch)
+    if (now !== undefined && now.state.seq !== (before?.state.seq ?? 0)) throw conflict(epoch)
     this.#view = now
     return epoch
-  }
-
-  #conflict(epoch: number): StrataError {
-    return conflict(epoch)
   }
 
   #place(events: readonly NewEvent[]): StrataEvent[] {
@@ -129,10 +125,10 @@ export class JournalWriter {
       writeAll(fs, fd, Buffer.from(text))
       fs.fdatasync(fd)
       // The fence: a session that claimed a later epoch has not seen this line, so it must not be acknowledged.
-      if (Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? 0)) throw this.#conflict(this.#epoch ?? 0)
+      if (Math.max(0, ...epochsOf(fs, dir)) > (this.#epoch ?? 0)) throw conflict(this.#epoch ?? 0)
     } catch (error) {
       if (hasCode(error, 'CONFLICT', 'UNTRUSTED')) throw error
-      if (systemCode(error) === 'EEXIST') throw this.#conflict(this.#epoch ?? 0)
+      if (systemCode(error) === 'EEXIST') throw conflict(this.#epoch ?? 0)
       throw new StrataError('DURABILITY', `the journal could not be written: ${error instanceof Error ? error.message : String(error)}`, {
         data: { file: `journal/${segmentName(segment)}`, systemCode: systemCode(error) },
         hint: 'Free space or check the disk, then run the command again. The active snapshot is untouched.',

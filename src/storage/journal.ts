@@ -145,7 +145,8 @@ const savedState = ({ line }: Row): SavedState => {
   return event?.type === 'SegmentOpened' ? event.data : { reducer: 0, state: null }
 }
 
-const beginsStore = ({ line }: Row): boolean => {
+/** Whether a line is the first of a store. */
+export const beginsStore = ({ line }: Pick<Row, 'line'>): boolean => {
   const [created] = line.events
   return created?.type === 'StoreCreated' && line.prev === genesis(created.data.storeId)
 }

@@ -54,19 +54,21 @@ function* walk(pack: Open): Generator<SavedObject> {
   }
 }
 
-function* listed(pack: Open, index: PackIndex): Generator<SavedObject> {
+/** Every entry that the index lists; null for one that is not whole. */
+function* listed(pack: Open, index: PackIndex): Generator<SavedObject | null> {
   for (const { oid, offset } of index.entries()) {
+    let found: Found | undefined
     try {
-      const { type, bytes } = objectAt(pack, offset)
-      if (objectOid(type, bytes) === oid) yield { oid, type, bytes }
+      found = objectAt(pack, offset)
     } catch {
       // This one is lost here; another copy may be elsewhere.
     }
+    yield found !== undefined && objectOid(found.type, found.bytes) === oid ? { oid, type: found.type, bytes: found.bytes } : null
   }
 }
 
-/** Every object of a pack that is whole, one at a time. Never throws for damage. */
-export function* salvagePack(fs: FsPort, path: string): Generator<SavedObject> {
+/** Every object of a pack that is whole, one at a time; null for one that is not, so that the caller can pause. Never throws for damage. */
+export function* salvagePack(fs: FsPort, path: string): Generator<SavedObject | null> {
   if (fs.lstat(path) === undefined) return
   const index = indexOf(fs, path)
   const fd = fs.open(path, READ_FLAGS)
@@ -79,7 +81,7 @@ export function* salvagePack(fs: FsPort, path: string): Generator<SavedObject> {
         seen.add(object.oid)
         yield object
       }
-    if (index !== undefined) for (const object of listed(pack, index)) if (!seen.has(object.oid)) yield object
+    if (index !== undefined) for (const object of listed(pack, index)) if (object === null || !seen.has(object.oid)) yield object
   } finally {
     store.close()
     fs.close(fd)

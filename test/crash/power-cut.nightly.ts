@@ -1,10 +1,8 @@
 import { fork } from 'node:child_process'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, expect, test } from 'vitest'
 import { temporary } from '../contract/temporary.ts'
+import { bundle } from '../nightly/bundle.ts'
 import { report } from '../nightly/figures.ts'
-import { ROOT } from '../support/sandbox.ts'
 import { SCENARIOS, SPECIAL } from './scenarios.ts'
 import type { Done, Work } from './sweep-process.ts'
 import type { Effort, Tally } from './sweep.ts'
@@ -19,22 +17,6 @@ const [KILL_STEP, KILLS_AT_ONCE, MOST_CALLS] = [3, 10, 600]
 const total = emptyTally()
 let cpuMs = 0
 const began = performance.now()
-
-/** The sources as one file, for a process without vitest. */
-const bundle = async (dir: string): Promise<string> => {
-  const outfile = join(dir, 'sweep.mjs')
-  await build({
-    entryPoints: [join(ROOT, 'test/crash/sweep-process.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile,
-    logLevel: 'error',
-    define: { STRATA_VERSION: '"test"', STRATA_BUILD: '"test"' },
-    banner: { js: "import { createRequire as strataRequire } from 'node:module'; const require = strataRequire(import.meta.url);" },
-  })
-  return outfile
-}
 
 const add = (tally: Tally): void => {
   total.states += tally.states
@@ -87,7 +69,7 @@ test('after any power cut, also one during recovery or after a kill, nothing ack
     // The other ones are killed already.
     ...all.filter((name) => !name.includes('killed')).map((name) => killsFrom(name, 1)),
   ]
-  const module = await bundle(temporary())
+  const module = await bundle('test/crash/sweep-process.ts', temporary())
   await Promise.all(Array.from({ length: PROCESSES }, () => worker(module, queue)))
   expect(total.violations).toEqual([])
   expect(total.states + total.compoundStates).toBeGreaterThan(100_000)

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import * as nodeFs from 'node:fs'
 import { join } from 'node:path'
 import { planRepair, repairStore } from '../../src/engine/repair.ts'
@@ -68,6 +69,16 @@ export const findAll = async (base: string, scratch: string, most: number): Prom
 
 type Loss = 'nothing' | 'events' | 'versions'
 
+/** Every object that a directory, or the journal, holds as well: what the newest commit of each branch leads to. */
+const heldElsewhere = (store: string): Set<string> => {
+  const git = (...args: string[]): string[] =>
+    execFileSync('git', ['-c', 'safe.directory=*', '-C', join(store, 'repo.git'), ...args], { encoding: 'utf8' }).split(/\s+/)
+  const branches = git('for-each-ref', '--format=%(objectname)', 'refs/heads').filter((oid) => oid !== '')
+  const slices = git('rev-list', '--objects', 'strata/journal')
+  const trees = branches.flatMap((commit) => [commit, ...git('rev-parse', `${commit}^{tree}`), ...git('ls-tree', '-r', '-t', commit)])
+  return new Set([...slices, ...trees].filter((word) => /^[0-9a-f]{40}$/.test(word)))
+}
+
 /** What a whole file takes with it: a pack, versions that no directory holds; a journal, events that nothing else tells of. */
 const mayLose = ({ what, path }: Damage): Loss => {
   // The trees of a superseded version are nowhere else.
@@ -75,12 +86,16 @@ const mayLose = ({ what, path }: Damage): Loss => {
   return !what.startsWith('byte') && path.startsWith('journal/') ? 'events' : 'nothing'
 }
 
-const heal = async (store: string, active: Seen, loss: Loss): Promise<string> => {
+type Whole = { readonly active: Seen; readonly elsewhere: ReadonlySet<string> }
+
+const heal = async (store: string, { active, elsewhere }: Whole, loss: Loss): Promise<string> => {
   try {
     const { actions } = await planRepair(at(store))
     const { lost } = await repairStore(at(store))
     const after = await verifyStore(at(store))
     if (lost.length > 0 && loss === 'nothing') return `lost ${lost.join('; ')} (planned ${actions.join('; ')})`
+    const needless = lost.filter((text) => elsewhere.has(/[0-9a-f]{40}/.exec(text)?.[0] ?? ''))
+    if (needless.length > 0) return `gave up what is elsewhere, too: ${needless.join('; ')}`
     if (!after.valid && loss !== 'versions') return `still ${after.issues.map((i) => `${i.file ?? ''}: ${i.message}`).join('; ')}`
     // A copy of the store lies in another folder.
     return JSON.stringify(seen(store).content) === JSON.stringify(active.content) ? '' : 'the active snapshot is another'
@@ -94,7 +109,7 @@ const isNewer = (trouble: string): boolean => trouble.includes('this store has f
 
 /** How many damages `repair` was shown, and which it did not heal. One in `step` bytes, and every whole file. */
 export const healAll = async (base: string, scratch: string, most: number, step: number): Promise<{ tried: number; wrong: string[] }> => {
-  const active = seen(base)
+  const whole = { active: seen(base), elsewhere: heldElsewhere(base) }
   const wrong: string[] = []
   let tried = 0
   for (const [n, damage] of damages(base, most).entries()) {
@@ -105,7 +120,7 @@ export const healAll = async (base: string, scratch: string, most: number, step:
     const store = copyStore(base, join(scratch, `heal-${n}`))
     apply(join(store, path))
     if (isInDirectory(path)) forgetTimes(store)
-    const trouble = await heal(store, active, mayLose(damage))
+    const trouble = await heal(store, whole, mayLose(damage))
     if (trouble !== '' && !isNewer(trouble)) wrong.push(`${what}: ${trouble}`)
     nodeFs.rmSync(store, { recursive: true, force: true })
     tried += 1

@@ -21,7 +21,7 @@ import { compareBytes, treeName } from '../../src/core/names.ts'
 import { HOSTILE_NAMES } from '../contract/datasets.ts'
 import { gitBytes, temporary } from '../contract/temporary.ts'
 import type { Sandbox } from '../support/sandbox.ts'
-import { ROOT, sandboxAt } from '../support/sandbox.ts'
+import { AS_NOBODY, ROOT, sandboxAt } from '../support/sandbox.ts'
 import { TOY, toyModule } from '../support/toy.ts'
 import { fingerprint, put, putAll } from '../support/tree.ts'
 
@@ -336,13 +336,9 @@ describe('what cannot be captured stops init: all of it is listed, and there is 
     chmodSync(own, 0o777)
     const run = (...args: string[]) =>
       spawnSync(
-        'setpriv',
+        AS_NOBODY[0],
         [
-          '--reuid',
-          '65534',
-          '--regid',
-          '65534',
-          '--clear-groups',
+          ...AS_NOBODY.slice(1),
           process.execPath,
           join(ROOT, 'dist/cli.js'),
           '--store',

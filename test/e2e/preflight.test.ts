@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { limitsOf, tooLong, unportable } from '../../src/core/portable.ts'
 import { temporary } from '../contract/temporary.ts'
 import type { Sandbox } from '../support/sandbox.ts'
-import { ROOT, sandboxAt } from '../support/sandbox.ts'
+import { AS_NOBODY, ROOT, sandboxAt } from '../support/sandbox.ts'
 import { TOY, toyCaptured, toyMigrated, toyModule } from '../support/toy.ts'
 import { fingerprint, put, putAll } from '../support/tree.ts'
 
@@ -283,24 +283,11 @@ describe('a blocker is told by plan, and migrate refuses because of it before an
     const cli = join(ROOT, 'dist/cli.js')
     const before = fingerprint(box.store)
     const run = (...args: string[]) =>
-      spawnSync(
-        'setpriv',
-        [
-          '--reuid',
-          '65534',
-          '--regid',
-          '65534',
-          '--clear-groups',
-          process.execPath,
-          cli,
-          '--store',
-          box.store,
-          '--migrations',
-          module,
-          ...args,
-        ],
-        { encoding: 'utf8', cwd: '/', env: { PATH: process.env.PATH ?? '' } },
-      ) // prettier-ignore
+      spawnSync(AS_NOBODY[0], [...AS_NOBODY.slice(1), process.execPath, cli, '--store', box.store, '--migrations', module, ...args], {
+        encoding: 'utf8',
+        cwd: '/',
+        env: { PATH: process.env.PATH ?? '' },
+      }) // prettier-ignore
     const planned = run('plan', '--json')
     expect(planned.stderr).toBe('')
     const found: Found[] = JSON.parse(planned.stdout).preflight

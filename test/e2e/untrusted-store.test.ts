@@ -16,11 +16,12 @@ import {
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { deflateSync } from 'node:zlib'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Line } from '../../src/core/events.ts'
 import { encodeLine, genesis } from '../../src/core/events.ts'
 import { REDUCER, evolveLine, initialState } from '../../src/core/state.ts'
 import { temporary } from '../contract/temporary.ts'
+import { report } from '../nightly/figures.ts'
 import type { Sandbox } from '../support/sandbox.ts'
 import { ROOT } from '../support/sandbox.ts'
 import { TOY, toyMigrated, toyModule } from '../support/toy.ts'
@@ -107,6 +108,9 @@ type How = { mb?: number; seconds?: number; verbs?: readonly string[] }
 /** Each trap is a store and a process of its own: every fifth is set in `npm test`, all of them in the nightly run. */
 const EVERY = process.env.STRATA_ALL_TRAPS === undefined ? 5 : 1
 let traps = 0
+afterAll(() => {
+  report('untrusted-store', { traps })
+})
 beforeEach(({ skip }) => {
   traps += 1
   if (traps % EVERY !== 0) skip('set in the nightly run')

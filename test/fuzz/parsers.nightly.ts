@@ -1,10 +1,8 @@
 import { fork } from 'node:child_process'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, expect, test } from 'vitest'
 import { temporary } from '../contract/temporary.ts'
+import { bundle } from '../nightly/bundle.ts'
 import { report } from '../nightly/figures.ts'
-import { ROOT } from '../support/sandbox.ts'
 import type { FuzzDone, FuzzWork } from './fuzz-process.ts'
 import { TARGETS } from './targets.ts'
 
@@ -18,21 +16,6 @@ const SEED = Number(process.env.STRATA_SEED ?? 1)
 
 const done: FuzzDone[] = []
 const began = performance.now()
-
-const bundle = async (dir: string): Promise<string> => {
-  const outfile = join(dir, 'fuzz.mjs')
-  await build({
-    entryPoints: [join(ROOT, 'test/fuzz/fuzz-process.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile,
-    logLevel: 'error',
-    define: { STRATA_VERSION: '"test"', STRATA_BUILD: '"test"' },
-    banner: { js: "import { createRequire as strataRequire } from 'node:module'; const require = strataRequire(import.meta.url);" },
-  })
-  return outfile
-}
 
 const worker = (module: string, queue: FuzzWork[]): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -61,7 +44,7 @@ test('a million inputs: only results and StrataErrors, in time and in little mem
     count: AT_ONCE,
     seed: SEED * 1_000_000 + i,
   }))
-  const module = await bundle(temporary())
+  const module = await bundle('test/fuzz/fuzz-process.ts', temporary())
   await Promise.all(Array.from({ length: PROCESSES }, () => worker(module, queue)))
   expect(done.flatMap((d) => d.findings)).toEqual([])
   expect(done.reduce((sum, d) => sum + d.inputs, 0)).toBeGreaterThanOrEqual(1_000_000)

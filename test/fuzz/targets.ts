@@ -239,7 +239,7 @@ const usePack = (packed: Buffer, index: Buffer): void => {
     ]),
   )
   verifyPack(fs, 'p/pack-1.pack', { onObject: () => undefined, onFinding: () => undefined })
-  for (const object of salvagePack(fs, 'p/pack-1.pack')) if (object.bytes.length > 1e8) throw new Error('a bomb went off')
+  for (const object of salvagePack(fs, 'p/pack-1.pack')) if ((object?.bytes.length ?? 0) > 1e8) throw new Error('a bomb went off')
   const store = new PackStore(fs, 'p')
   for (const { oid: id } of indexed)
     try {

@@ -15,6 +15,9 @@ export const ROOT = join(import.meta.dirname, '../..')
 const CLI = join(ROOT, 'dist/cli.js')
 const START = join(ROOT, 'dist/start.js')
 
+/** What makes a command run as a user who owns nothing; only the superuser may. */
+export const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const
+
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string }
 type How = { env?: Record<string, string>; cwd?: string; program?: string; input?: string; judge?: boolean }
 
