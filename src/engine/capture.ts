@@ -33,8 +33,14 @@ export type Wanted = {
 
 type Content = { readonly manifest: Manifest; readonly findings: Issue[] }
 
-/** The commit of a captured snapshot, and the fact that it is there. */
-const recordCapture = (session: Session, transaction: Transaction, wanted: Wanted, { manifest, findings }: Content): StoredCommit => {
+/** The commit of a captured snapshot, its index, and the fact that it is there. */
+const recordCapture = (
+  session: Session,
+  transaction: Transaction,
+  wanted: Wanted,
+  { manifest, findings }: Content,
+  index: (stored: StoredCommit) => void,
+): void => {
   const { context } = session
   const { chain } = context.dataset
   const { id: snapshot, version: schemaVersion, source } = wanted
@@ -51,6 +57,7 @@ const recordCapture = (session: Session, transaction: Transaction, wanted: Wante
     })),
   )
   publish(context, snapshot)
+  index(stored)
   const { commit, manifest: digest } = stored
   const [files, bytes] = [manifest.files.length, manifest.files.reduce((sum, f) => sum + f.size, 0)]
   const readable = readableBy(chain, versionIndex(chain, schemaVersion))
@@ -58,7 +65,6 @@ const recordCapture = (session: Session, transaction: Transaction, wanted: Wante
     type: 'capture',
     data: { snapshot, schemaVersion, commit, files, bytes, manifest: digest, source, readableBy: readable, findings, slice },
   })
-  return stored
 }
 
 /**
@@ -89,8 +95,9 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
     await letRest(staged, context.now)
     const readMs = context.now().getTime()
     const manifest = manifestOf(files.values(), staged.directories)
-    const { commit } = recordCapture(session, transaction, wanted, { manifest, findings })
-    remember(context, wanted.id, commit, files, scan(context, paths.snapshot(wanted.id)), readMs)
+    recordCapture(session, transaction, wanted, { manifest, findings }, ({ commit }) => {
+      remember(context, wanted.id, commit, files, staged, readMs)
+    })
     return manifest
   } catch (error) {
     transaction.abort()

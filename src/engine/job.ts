@@ -2,7 +2,7 @@ import { StrataError, hasCode, messageOf } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
-import { removeTree } from '../storage/durable.ts'
+import { discard, removeTree } from '../storage/durable.ts'
 import { flushStaged, letRest, publish } from './staged-directory.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
@@ -92,9 +92,10 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   }
   const made = sealTargets(work, spec, now, staged)
   for (const { snapshot } of made.sealed) publish(context, snapshot)
-  recordSeal(work, spec, now, made)
+  // Before the fact is told: a process that ends here leaves no snapshot without its index.
   for (const { snapshot, stored, staged: step, readMs } of made.sealed)
     remember(context, snapshot, stored.commit, step.files, scan(context, context.paths.snapshot(snapshot)), readMs)
+  recordSeal(work, spec, now, made)
   logSteps(context, staged, targets)
   progress.phase('verifying')
   const proofs = []
@@ -149,16 +150,24 @@ const announce = (session: Session, spec: JobSpec, jobId: string, targets: reado
 
 /** Directories that were announced and never sealed stand for nothing. */
 export const announcedDirectories = ({ context, state }: Session): string[] =>
-  state.announced
-    .filter((id) => state.snapshots[id] === undefined)
+  unsealed(state)
     .flatMap((id) => [context.paths.staged(id), context.paths.snapshot(id)])
     .filter((dir) => context.fs.lstat(dir) !== undefined)
+
+const unsealed = (state: Session['state']): string[] => state.announced.filter((id) => state.snapshots[id] === undefined)
+
+/** Removes them, their indexes first: what finds the directory finds what else was made for it. */
+export const sweepAnnounced = (session: Session): void => {
+  const { fs, paths } = session.context
+  for (const id of unsealed(session.state)) discard(fs, paths.index(id))
+  for (const dir of announcedDirectories(session)) removeTree(fs, dir)
+}
 
 const recordFailure = (session: Session, staging: Staging, jobId: string, error: unknown): void => {
   // A journal that failed may yet hold the line: what stands for something is for the next start to tell.
   if (hasCode(error, 'DURABILITY', 'CONFLICT')) return
   staging.sweep()
-  for (const dir of announcedDirectories(session)) removeTree(session.context.fs, dir)
+  sweepAnnounced(session)
   if (session.state.running !== jobId) return
   const found = issueOf(error)
   session.commit({

@@ -44,9 +44,10 @@ export const materialise = async (session: Session, snapshot: Snapshot): Promise
   const staging = context.paths.staged(snapshot.id)
   removeTree(context.fs, staging)
   writeManifest(context, repository, manifest, staging)
-  await flushStaged(context, staging, scan(context, staging))
-  publish(context, snapshot.id)
+  const staged = scan(context, staging)
+  await flushStaged(context, staging, staged)
   const files = new Map(manifest.files.map((f) => [f.path, f]))
-  remember(context, snapshot.id, snapshot.commit, files, scan(context, context.paths.snapshot(snapshot.id)), context.now().getTime())
+  remember(context, snapshot.id, snapshot.commit, files, staged, context.now().getTime())
+  publish(context, snapshot.id)
   context.log('info', `the directory of ${snapshot.id} was restored from the repository`, { step: snapshot.schemaVersion })
 }

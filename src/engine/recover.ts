@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { hasCode } from '../core/errors.ts'
-import { discard, isTemporary, makeDirectory, ownLocks, removeTree, rename } from '../storage/durable.ts'
+import { discard, isTemporary, makeDirectory, ownLocks, rename } from '../storage/durable.ts'
 import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
 import { Quarantine } from '../storage/quarantine.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
@@ -8,7 +8,7 @@ import type { Oid } from '../core/git-objects.ts'
 import { refsOf } from '../core/state.ts'
 import { completeFolders } from './session.ts'
 import type { Session } from './session.ts'
-import { announcedDirectories } from './job.ts'
+import { announcedDirectories, sweepAnnounced } from './job.ts'
 
 /** Files of transactions that were never finished, and locks of ours. */
 const temporaryFiles = ({ fs, root, paths }: Session['context']): string[] => {
@@ -33,13 +33,12 @@ const endJob = (session: Session): void => {
   session.commit({ type: 'fail', jobId: running, data: { code: 'CANCELLED', message, file: null, record: null, step: null } })
 }
 
-const sweepAnnounced = (session: Session): Chore[] => {
-  const { fs } = session.context
-  const dirs = announcedDirectories(session)
+const dropAnnounced = (session: Session): Chore[] => {
+  const { length } = announcedDirectories(session)
   const run = (): void => {
-    for (const dir of dirs) removeTree(fs, dir)
+    sweepAnnounced(session)
   }
-  return dirs.length === 0 ? [] : [{ says: `removed ${dirs.length} half-made ${dirs.length === 1 ? 'directory' : 'directories'}`, run }]
+  return length === 0 ? [] : [{ says: `removed ${length} half-made ${length === 1 ? 'directory' : 'directories'}`, run }]
 }
 
 /** Staged directories that no event announced were not made by us, or by whom is unknown: they are set aside, never deleted. */
@@ -115,7 +114,7 @@ const saveLost = (session: Session): string[] => {
 }
 
 const chores = (session: Session): Chore[] => [
-  ...sweepAnnounced(session),
+  ...dropAnnounced(session),
   ...quarantineStaging(session),
   ...dropTemporary(session),
   ...mendRefs(session),
