@@ -27,6 +27,8 @@ export type MigrationJob = {
   totalFiles: number
   backupPath: string
   error: string
+  /** The error's code while it is `failed`, such as NO_SPACE. */
+  errorCode: string | null
   kind: Job['kind']
   snapshot: string | null
 }
@@ -70,6 +72,7 @@ export const jobOf = (job: Job, place: Pick<Place, 'directoryOf'>): MigrationJob
   totalFiles: job.files,
   backupPath: place.directoryOf(job.from),
   error: job.error,
+  errorCode: job.errorCode,
   kind: job.kind,
   snapshot: job.steps.at(-1)?.snapshot ?? null,
 })

@@ -350,6 +350,7 @@ const nothingDone = (status: MigrationStatus): MigrationJob => ({
   totalFiles: 0,
   backupPath: '',
   error: '',
+  errorCode: null,
   kind: 'migration',
   snapshot: status.snapshot,
 })

@@ -188,6 +188,7 @@ export class PackWriter {
     writeAll(this.#fs, fd, checksum, this.#bytes)
     if (this.#fs.fstat(fd).size !== this.#bytes + checksum.length)
       throw new StrataError('NO_SPACE', 'a pack was not written whole', { hint: 'Free some space, then try again.' })
+    this.#fs.chmod(this.#temporary, 0o400)
     fsyncFile(this.#fs, fd, this.#temporary)
     this.#fd = null
     this.#fs.close(fd)
@@ -207,7 +208,6 @@ export class PackWriter {
     }
     // Before the pack has its name: so a pack without an index is known as one of ours that was never finished.
     keepPack(this.#fs, join(this.#dir, `${name}.keep`))
-    this.#fs.chmod(this.#temporary, 0o400)
     rename(this.#fs, this.#temporary, join(this.#dir, `${name}.pack`))
     this.#left.delete(this.#temporary)
     // A reader that sees the index must find the pack, also after a power cut: names become durable in this order.

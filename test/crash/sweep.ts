@@ -147,11 +147,11 @@ export class Sweep {
     return { interesting, known }
   }
 
-  #note(wrong: readonly string[], where: string, { at, missing, halved }: State, recorder: Recorder): void {
-    const half = halved === null ? '' : `, half of ${halved}`
+  #note(wrong: readonly string[], where: string, { at, missing, torn }: State, recorder: Recorder): void {
+    const tear = torn === null ? '' : `, ${torn.as} for ${torn.write}`
     for (const problem of wrong)
       this.tally.violations.push(
-        `${where}: ${problem} (cut after ${at} of ${recorder.effects.length} calls, without ${missing.join()}${half})`,
+        `${where}: ${problem} (cut after ${at} of ${recorder.effects.length} calls, without ${missing.join()}${tear})`,
       )
   }
 

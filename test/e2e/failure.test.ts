@@ -11,7 +11,7 @@ import { contents, fingerprint, json } from '../support/tree.ts'
 const withModule = (box: Sandbox, plan: ToyPlan): Sandbox => sandboxAt(box.dir, toyModule(plan))
 
 /** What the journal says of failed jobs. */
-const failures = (box: Sandbox): { file: string | null; record: number | null; step: string | null }[] =>
+const failures = (box: Sandbox): { code: string; file: string | null; record: number | null; step: string | null }[] =>
   box
     .journal()
     .trimEnd()
@@ -66,7 +66,7 @@ describe('a migration that fails', () => {
   ])('%s: the active snapshot, its directory and the original stay, the job names file, record, step and cause', (_, plan, wanted) => {
     const { ran, job, failed } = failing(plan)
     expect(ran.stdout + ran.stderr).toContain(wanted.file)
-    expect(job).toMatchObject({ status: 'failed', endTime: expect.any(String) })
+    expect(job).toMatchObject({ status: 'failed', endTime: expect.any(String), errorCode: failed?.code })
     expect(job.error).toMatch(wanted.cause)
     expect(failed).toMatchObject({ file: wanted.file, record: wanted.record, step: '2.0.0' })
   })

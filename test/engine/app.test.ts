@@ -163,7 +163,11 @@ describe('jobs', () => {
     const before = await app.checkMigrationsNeeded()
     const job = await app.startMigration()
     app.cancelMigration()
-    expect(await app.waitForJob(job.id)).toMatchObject({ status: 'failed', error: expect.stringMatching(/^CANCELLED/) })
+    expect(await app.waitForJob(job.id)).toMatchObject({
+      status: 'failed',
+      error: expect.stringMatching(/^CANCELLED/),
+      errorCode: 'CANCELLED',
+    })
     const after = await app.checkMigrationsNeeded()
     expect(after).toMatchObject({ state: 'pending', snapshot: before.snapshot })
     expect(contents(join(store, 'staging'))).toEqual({})

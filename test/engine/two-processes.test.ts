@@ -1,3 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { leftovers, migratedStore, misplaced, reader, unexpected, writer } from './two-writers.ts'
 
@@ -16,5 +19,20 @@ describe('two processes that wait for each other', () => {
     expect(acknowledged.length).toBeGreaterThan(60)
     expect(await misplaced(made, acknowledged)).toEqual([])
     expect(await leftovers(made)).toEqual([])
+  })
+
+  it('a planted mistake is caught: a pointer file that is written in place is seen by half', { timeout: 60_000 }, async () => {
+    const made = await migratedStore()
+    const current = join(made.dir, 'store/CURRENT')
+    const text = readFileSync(current, 'utf8')
+    const stop = reader(made.dir)
+    for (const end = Date.now() + 3000; Date.now() < end; await sleep(1)) {
+      writeFileSync(current, text.slice(0, text.length >> 1))
+      await sleep(1)
+      writeFileSync(current, text)
+    }
+    const seen = await stop()
+    expect(seen.reads).toBeGreaterThan(0)
+    expect(seen.wrong.join()).toContain('SyntaxError')
   })
 })
