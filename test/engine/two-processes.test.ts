@@ -26,7 +26,9 @@ describe('two processes that wait for each other', () => {
     const current = join(made.dir, 'store/CURRENT')
     const text = readFileSync(current, 'utf8')
     const stop = reader(made.dir)
-    for (const end = Date.now() + 3000; Date.now() < end; await sleep(1)) {
+    const end = Date.now() + 3000
+    while (Date.now() < end) {
+      await sleep(1)
       writeFileSync(current, text.slice(0, text.length >> 1))
       await sleep(1)
       writeFileSync(current, text)
