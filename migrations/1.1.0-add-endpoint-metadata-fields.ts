@@ -1,62 +1,30 @@
 import type { Ctx } from '../src/index.ts'
-import { entries, fromEntries, migration } from '../src/index.ts'
+import { fields, migration } from '../src/index.ts'
 import { directoryOf, idOf, isShortId, namesById, regionsOf } from './endpoints.ts'
 import type { Directory } from './endpoints.ts'
 import { headerProblem, isLifted, liftedHeader } from './header.ts'
-import type { Pair, Warner } from './members.ts'
-import { isText, replacing, restored, withDefaults, without, withRest } from './members.ts'
-import type { ConfigV1, ConfigV1_1 } from './schemas.ts'
+import { isText } from './members.ts'
 import { SHORT_ID, v1_0, v1_1 } from './schemas.ts'
 import type { Shape } from './shapes.ts'
 import { fromRaw, shapeOf, toRaw } from './shapes.ts'
 import { instantOf } from './time.ts'
 
 const STEP = { version: '1.1.0', description: 'Add endpoint metadata fields' }
-const METADATA = ['id', 'enabled', 'description', 'tags']
 
-type Endpoint = NonNullable<NonNullable<ConfigV1['regions']>[string]['endpoints']>[number]
-type EndpointV1_1 = NonNullable<NonNullable<ConfigV1_1['regions']>[string]['endpoints']>[number]
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
 
-const withMetadata = (endpoint: Endpoint, ctx: Warner): EndpointV1_1 => {
-  const gained = {
-    id: { value: idOf(endpoint), fits: isShortId },
-    enabled: { value: true, fits: (value: unknown) => typeof value === 'boolean' },
-    description: { value: '', fits: isText },
-    tags: { value: [], fits: (value: unknown) => Array.isArray(value) && value.every(isText) },
-  }
-  // The members of the endpoint, and the four that are gained, each of its type.
-  return fromEntries(withDefaults(entries(endpoint), gained, ctx)) as EndpointV1_1
-}
-
-const withoutMetadata = (endpoint: EndpointV1_1): Endpoint =>
-  // Metadata goes, what the application knew stays.
-  fromEntries(restored(without(endpoint, METADATA), METADATA)) as Endpoint
-
-/** The regions with each endpoint changed; the order of regions, members and endpoints stays. */
-const mapEndpoints = <E>(
-  regions: Readonly<Record<string, { endpoints?: E[] | null }>>,
-  change: (endpoint: E) => unknown,
-): Record<string, unknown> =>
-  fromEntries(
-    regionsOf(regions).map(([name, region]): Pair => {
-      const { endpoints } = region
-      return [name, endpoints ? replacing<{ endpoints?: unknown }>(region, { endpoints: endpoints.map(change) }) : region]
-    }),
+const config = fields(v1_0.kinds.config)
+  .each('regions', (region) =>
+    region.each('endpoints', (endpoint) =>
+      endpoint
+        .add('id', idOf, { fits: isShortId })
+        .add('enabled', true)
+        .add('description', '')
+        .add('tags', [] as string[], { fits: isTexts }),
+    ),
   )
-
-const withRegions = (doc: { regions?: unknown }, regions: Record<string, unknown> | undefined): object =>
-  regions === undefined ? doc : replacing(doc, { regions })
-
-const migrateConfig = (doc: ConfigV1, ctx: Warner): ConfigV1_1 => {
-  const regions = doc.regions ? mapEndpoints(doc.regions, (endpoint) => withMetadata(endpoint, ctx)) : undefined
-  // The header comes first; the other members are those of 1.0.0, but for the endpoints.
-  return withRest<ConfigV1_1>({ header: liftedHeader(STEP) }, entries(withRegions(doc, regions)), ctx)
-}
-
-const rollbackConfig = (doc: ConfigV1_1): ConfigV1 => {
-  const regions = doc.regions ? mapEndpoints(doc.regions, withoutMetadata) : undefined
-  return fromEntries(restored(without(withRegions(doc, regions), ['header']), ['header']))
-}
+  // A header that was there is not ours.
+  .add('header', liftedHeader(STEP), { at: 'first', fits: () => false })
 
 const dateOf = (path: string): string => path.slice('data/'.length, -'.json'.length)
 
@@ -74,7 +42,7 @@ export const addEndpointMetadataFields = migration(v1_0, v1_1, {
     'Daily files: an object with date and results; records of all shapes become timestamp, endpoint_id (the short id), latency_ms, status and error',
   ],
   files: {
-    config: { file: { migrate: migrateConfig, rollback: rollbackConfig } },
+    config: { file: config.steps() },
     daily: {
       record: {
         migrate: {

@@ -1,8 +1,8 @@
-import { entries, fromEntries, migration, numberOf } from '../src/index.ts'
+import type { Pair, Warner } from '../src/index.ts'
+import { entries, fromEntries, migration, numberOf, restored, without } from '../src/index.ts'
 import { regionsOf } from './endpoints.ts'
 import { headerProblem, stamped, unstamped } from './header.ts'
-import type { Pair, Warner } from './members.ts'
-import { restored, without, withRest } from './members.ts'
+import { withRest } from './members.ts'
 import type { ConfigV1_1, ConfigV2 } from './schemas.ts'
 import { v1_2, v2_0 } from './schemas.ts'
 
