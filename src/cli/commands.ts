@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
 import type { ChainSummary, Finding, Plan } from '../index.ts'
 import { App, StrataError, isStrataError, printable, summaryOf } from '../index.ts'
-import { diff, history, show, verify } from './inspect-commands.ts'
+import { diff, doctor, history, show, trace, verify } from './inspect-commands.ts'
 import { err, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
@@ -24,7 +24,7 @@ const openApp = (flags: Parsed['flags'], builtIn: string): Promise<App> =>
     app: 'strata',
     appVersion: STRATA_VERSION,
     waitMs: seconds(text(flags.wait)),
-    log: logger(flags.quiet === true),
+    log: logger(flags.quiet === true, flags.json === true),
   })
 
 export const loadSummary = async ({ flags }: Parsed, builtIn: string): Promise<ChainSummary> =>
@@ -134,25 +134,18 @@ const migrate = async (run: Run): Promise<number> => {
     return code === 2 ? 0 : code
   }
   const stop = showProgress(run.app, run.parsed)
-  const cancel = (): void => {
-    run.app.cancelMigration()
-  }
-  process.once('SIGINT', cancel)
   const job = await run.app
     .startMigration(text(run.parsed.flags.to) === undefined ? {} : { to: text(run.parsed.flags.to) })
     .then((j) => (j.id === '' ? j : run.app.waitForJob(j.id)))
-    .finally(() => {
-      stop()
-      process.removeListener('SIGINT', cancel)
-    })
+    .finally(stop)
   const status = await run.app.checkMigrationsNeeded()
   if (job.status === 'failed') {
     print(run, { job, status }, [
       `${paint('red', 'failed')}: ${printable(job.error)}`,
       `  still active   ${status.directory} (${status.currentVersion})`,
-      'Nothing was switched. Mend the cause, then run: strata migrate',
+      `Nothing was switched. ${job.errorCode === 'CANCELLED' ? 'Start again at any time' : 'Mend the cause, then run'}: strata migrate`,
     ])
-    return 1
+    return job.errorCode === 'CANCELLED' ? INTERRUPTED : 1
   }
   print(run, { job, status }, [
     job.id === ''
@@ -225,10 +218,33 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   history,
   show,
   diff,
+  trace,
+  doctor,
   verify,
   repair,
   checkpoint,
   start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),
+}
+
+/** As shells tell a program that SIGINT ended. */
+const INTERRUPTED = 130
+const CANCELLABLE: readonly string[] = ['migrate', 'start', 'adopt']
+
+/** Ctrl-C cancels a job cleanly; anything else, and a second one, ends the process, which leaves the store as a crash would: whole. */
+const onInterrupt = (app: App, name: string): (() => void) => {
+  let isStopping = false
+  const interrupt = (): void => {
+    if (!isStopping && CANCELLABLE.includes(name)) {
+      isStopping = true
+      err('stopping: what is active stays active (Ctrl-C again leaves at once)')
+      app.cancelMigration()
+      return
+    }
+    err('interrupted: what is active stays active; the next command finishes or removes what was under way')
+    process.exit(INTERRUPTED)
+  }
+  process.on('SIGINT', interrupt)
+  return () => process.removeListener('SIGINT', interrupt)
 }
 
 export const runCommand = async (name: string, parsed: Parsed, builtIn: string): Promise<number> => {
@@ -236,5 +252,5 @@ export const runCommand = async (name: string, parsed: Parsed, builtIn: string):
   const run: Run = { app, parsed, json: parsed.flags.json === true, root: resolve(text(parsed.flags.store) ?? 'store') }
   const verb = VERBS[name]
   if (verb === undefined) throw new StrataError('BAD_ARGUMENT', `there is no command ${name}`)
-  return verb(run)
+  return verb(run).finally(onInterrupt(app, name))
 }

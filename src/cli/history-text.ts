@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../index.ts'
 import { printable } from '../index.ts'
-import { paint, plural, size } from './output.ts'
+import { paint, plural, size, when } from './output.ts'
 import { findingText } from './status-text.ts'
 
 const job = (id: string | undefined): string => (id === undefined ? '' : paint('dim', ` ${id}`))
@@ -53,15 +53,18 @@ const sentence = (e: HistoryEvent): string | undefined => {
   }
 }
 
+/** `12 min ago` and a date alike. */
+const TIME = 10
+
 const DETAILS: readonly string[] = ['SnapshotVerified', 'StepCompleted', 'SnapshotSealed']
 
 export const eventText = (e: HistoryEvent, detail: boolean): string[] => {
   if (!detail && DETAILS.includes(e.type)) return []
-  const line = `${paint('dim', e.at.replace('T', ' ').slice(0, 19))}  ${sentence(e) ?? e.type}${job(e.jobId)}`
+  const line = `${paint('dim', when(e.at).padStart(TIME))}  ${sentence(e) ?? e.type}${job(e.jobId)}`
   return detail && e.type === 'StepCompleted' ? [line, ...e.data.issues.map(findingText)] : [line]
 }
 
 type FileVersion = { at: string; oid: string; blob: string | null; change: string; subject: string }
 
 export const fileVersionText = (v: FileVersion): string =>
-  `${paint('dim', v.at.replace('T', ' ').slice(0, 19))}  ${v.change.padEnd(8)} ${(v.blob ?? '-').slice(0, 10)}  ${printable(v.subject)} ${paint('dim', v.oid.slice(0, 10))}`
+  `${paint('dim', when(v.at).padStart(TIME))}  ${v.change.padEnd(8)} ${(v.blob ?? '-').slice(0, 10)}  ${printable(v.subject)} ${paint('dim', v.oid.slice(0, 10))}`

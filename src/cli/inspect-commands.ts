@@ -1,8 +1,10 @@
 import { createTwoFilesPatch } from 'diff'
-import type { Difference } from '../index.ts'
+import type { Comparison, Diff, Difference } from '../index.ts'
 import { StrataError, printable } from '../index.ts'
+import { comparisonText, tracedText } from './compare-text.ts'
 import { eventText, fileVersionText } from './history-text.ts'
-import { out, paint, plural, size } from './output.ts'
+import { withLineage } from './lineage.ts'
+import { fit, out, paint, plural, size, when } from './output.ts'
 import type { Run } from './run.ts'
 import { differenceText, print, text } from './run.ts'
 import { findingsText } from './status-text.ts'
@@ -18,12 +20,17 @@ export const history = async (run: Run): Promise<number> => {
     return 0
   }
   const job = text(flags.job)
-  const found = await run.app.history(job)
+  const found = (await run.app.history(job)).reverse()
   const detail = job !== undefined || flags.all === true
   print(
     run,
     found,
-    found.reverse().flatMap((e) => eventText(e, detail)),
+    job === undefined
+      ? withLineage(
+          found.map((event) => ({ event, lines: eventText(event, detail) })),
+          found,
+        ).map((line) => fit(line))
+      : found.flatMap((e) => eventText(e, detail)),
   )
   return 0
 }
@@ -47,11 +54,11 @@ export const show = async (run: Run): Promise<number> => {
   print(run, view, [
     `${paint('bold', s.id)}${view.active ? paint('green', '  active') : ''}`,
     `  version    ${s.schemaVersion}, readable by ${s.readableBy.join(', ')}`,
-    `  created    ${s.createdAt}${s.from === null ? '' : `, from ${s.from}`}`,
-    `  verified   ${s.verifiedAt ?? 'never'}`,
+    `  created    ${when(s.createdAt)}${s.from === null ? '' : `, from ${s.from}`}`,
+    `  verified   ${s.verifiedAt === null ? 'never' : when(s.verifiedAt)}`,
     `  commit     ${s.commit}`,
     `  data       ${plural(s.files, 'file')}, ${size(s.bytes)}`,
-    ...view.commits.map((c) => `  ${c.oid.slice(0, 10)} ${c.at}  ${printable(c.subject)}`),
+    ...view.commits.map((c) => `  ${c.oid.slice(0, 10)} ${when(c.at)}  ${printable(c.subject)}`),
     ...view.files.map((f) => `    ${size(f.size).padStart(12)}  ${printable(f.path)}`),
   ])
   return 0
@@ -75,22 +82,52 @@ const patch = async (run: Run, a: string, b: string, file: Difference): Promise<
     .join('\n')
 }
 
+const MOST_FILES = 20
+
+/** Of many files, what differs in them and the first names; of a single one, its lines. */
+const diffText = async (run: Run, found: Diff, kinds: Comparison['kinds'], path: string | undefined): Promise<string[]> => {
+  const [only] = found.files
+  const summary = comparisonText(kinds).map((line) => fit(line))
+  if (only !== undefined && found.files.length === 1 && path === only.path)
+    return [...summary, await patch(run, found.before.id, found.after.id, only)]
+  const count = (change: Difference['change']): number => found.files.filter((f) => f.change === change).length
+  const listed = run.parsed.flags.files === true ? found.files : found.files.slice(0, MOST_FILES)
+  const more = found.files.length - listed.length
+  return [
+    `${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`,
+    ...summary,
+    ...listed.map(differenceText),
+    ...(more > 0 ? [`  … and ${more} more (--files lists all)`] : []),
+  ]
+}
+
 export const diff = async (run: Run): Promise<number> => {
   const [a = '', b = '', path] = run.parsed.args
-  const found = await run.app.diff(a, b, path?.replace(/\/$/, ''))
-  const only = found.files.length === 1 && path === found.files[0]?.path ? found.files[0] : undefined
-  const count = (change: Difference['change']): number => found.files.filter((f) => f.change === change).length
-  print(
-    run,
-    found,
-    only === undefined
-      ? [
-          `${found.before.id} to ${found.after.id}: ${count('changed')} changed, ${count('added')} added, ${count('removed')} removed`,
-          ...found.files.map(differenceText),
-        ]
-      : [await patch(run, found.before.id, found.after.id, only)],
-  )
-  return run.parsed.flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
+  const { flags } = run.parsed
+  const within = path?.replace(/\/$/, '')
+  const found = await run.app.diff(a, b, within)
+  const { kinds } = flags.files === true ? { kinds: [] } : await run.app.compare(a, b, within)
+  print(run, flags.files === true ? found : { ...found, kinds }, await diffText(run, found, kinds, path))
+  return flags['exit-code'] === true && found.files.length > 0 ? 2 : 0
+}
+
+const recordOf = (value: string | undefined): number | undefined => {
+  if (value === undefined) return undefined
+  if (/^\d{1,15}$/.test(value)) return Number(value)
+  throw new StrataError('BAD_ARGUMENT', `--record needs a number, counted from 0, not ${value}`)
+}
+
+export const trace = async (run: Run): Promise<number> => {
+  const [path = ''] = run.parsed.args
+  const traced = await run.app.trace(path, recordOf(text(run.parsed.flags.record)), text(run.parsed.flags.at))
+  print(run, traced, traced.flatMap(tracedText))
+  return 0
+}
+
+export const doctor = async (run: Run): Promise<number> => {
+  // For a mail or an issue: always one document, with nothing of the user in it.
+  out(JSON.stringify(await run.app.diagnose(), null, 2))
+  return 0
 }
 
 /** `1/30`: a thirtieth each time. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ChainSummary } from '../light.ts'
 import { StrataError, layout, currentPointer, nodeFsPort, readText, readView, statusOf } from '../light.ts'
-import { fail, out } from './output.ts'
+import { fail, out, showExact } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { commandHelp, generalHelp, parseCommandLine } from './parse.ts'
 import { statusText } from './status-text.ts'
@@ -45,6 +45,15 @@ const status = ({ flags }: Parsed, summary: ChainSummary): number => {
   return found.needed ? 2 : 0
 }
 
+/** What is printed from the table of commands alone. */
+const words = async ({ command, args: [shell = ''] }: Parsed): Promise<number> => {
+  const { completion, isShell, manualPage } = await import('./completion.ts')
+  if (command?.name === 'manual') out(manualPage(STRATA_VERSION))
+  else if (isShell(shell)) out(completion(shell))
+  else throw new StrataError('BAD_ARGUMENT', `there is no completion for ${shell}`, { hint: 'Shells: bash, zsh, fish' })
+  return 0
+}
+
 const run = async (parsed: Parsed): Promise<number> => {
   const { command, flags } = parsed
   if (flags.version === true) {
@@ -55,7 +64,9 @@ const run = async (parsed: Parsed): Promise<number> => {
     out(command === undefined ? generalHelp() : commandHelp(command))
     return command === undefined && flags.help !== true ? 1 : 0
   }
+  showExact(flags.verbose === true)
   if (command.name === 'path') return path(parsed)
+  if (command.name === 'completion' || command.name === 'manual') return words(parsed)
   const summary = command.name === 'status' ? builtInSummary(flags) : undefined
   if (summary !== undefined) return status(parsed, summary)
   const { runCommand, loadSummary } = await import('./commands.ts')

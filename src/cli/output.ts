@@ -31,12 +31,59 @@ export const fail = (cause: unknown, json: boolean): void => {
   if (error.hint !== '') err(`${paint('dim', 'hint', process.stderr)}  ${printable(error.hint)}`)
 }
 
+/** With --verbose, times and sizes are exact. */
+const display = { exact: false }
+export const showExact = (exact: boolean): void => {
+  display.exact = exact
+}
+
 const UNITS = ['bytes', 'KB', 'MB', 'GB', 'TB']
 
 export const size = (bytes: number): string => {
+  if (display.exact) return `${bytes.toLocaleString('en-US')} ${bytes === 1 ? 'byte' : 'bytes'}`
   const unit = bytes < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3))
   const value = bytes / 1000 ** unit
   return unit === 0 ? `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}` : `${value.toFixed(value < 10 ? 1 : 0)} ${UNITS[unit] ?? ''}`
 }
 
 export const plural = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+const AGES = [
+  [60, 's'],
+  [60, 'min'],
+  [24, 'h'],
+  [30, 'd'],
+] as const
+
+/** A time as people think of it on a terminal (`5 min ago`), the exact one with --verbose, for programs, and when it is long ago. */
+export const when = (at: string, now = Date.now()): string => {
+  const exact = at.replace('T', ' ').slice(0, 19)
+  let age = Math.floor((now - Date.parse(at)) / 1000)
+  if (display.exact || !process.stdout.isTTY || !(age >= 0)) return exact
+  for (const [limit, unit] of AGES) {
+    if (age < limit) return age === 0 && unit === 's' ? 'just now' : `${age} ${unit} ago`
+    age = Math.floor(age / limit)
+  }
+  return exact.slice(0, 10)
+}
+
+const ESCAPE = '\u001b['
+
+/** Cuts a line to the terminal's width, colours not counted; elsewhere it stays as it is. */
+export const fit = (line: string, width = process.stdout.isTTY ? process.stdout.columns : 0): string => {
+  if (!(width > 0)) return line
+  const [first = '', ...coloured] = line.split(ESCAPE)
+  // After an escape comes a number and an m, which take no room.
+  const parts = [
+    { mark: '', text: first },
+    ...coloured.map((p) => ({ mark: `${ESCAPE}${p.slice(0, p.indexOf('m') + 1)}`, text: p.slice(p.indexOf('m') + 1) })),
+  ]
+  if (parts.reduce((sum, { text }) => sum + text.length, 0) <= width) return line
+  let room = width - 1
+  const kept = parts.map(({ mark, text }) => {
+    const piece = text.slice(0, Math.max(0, room))
+    room -= text.length
+    return `${mark}${piece}`
+  })
+  return `${kept.join('')}…`
+}

@@ -23,9 +23,24 @@ const distance = (a: string, b: string): number => {
   return row[b.length] ?? 0
 }
 
+const closest = (name: string, names: readonly string[]): string | undefined => {
+  const [best] = [...names].sort((a, b) => distance(name, a) - distance(name, b))
+  return best !== undefined && distance(name, best) <= 2 ? best : undefined
+}
+
 const suggestion = (name: string): string => {
-  const [best] = [...COMMANDS].sort((a, b) => distance(name, a.name) - distance(name, b.name))
-  return best !== undefined && distance(name, best.name) <= 2 ? `Did you mean ${best.name}?` : 'See: strata --help'
+  const best = closest(
+    name,
+    COMMANDS.map((c) => c.name),
+  )
+  return best === undefined ? 'See: strata --help' : `Did you mean ${best}?`
+}
+
+/** What to say of an option that there is not, or that has a value too many or too few. */
+const optionHint = (message: string, options: readonly string[], command: string): string => {
+  const unknown = /Unknown option '--([^']+)'/.exec(message)?.[1]
+  const best = unknown === undefined ? undefined : closest(unknown, options)
+  return best === undefined ? `See: strata ${command} --help` : `Did you mean --${best}?`
 }
 
 const forNode = (options: Readonly<Record<string, Option>>) =>
@@ -44,13 +59,15 @@ const findCommand = (argv: readonly string[]): string | undefined => {
 
 const parseStrictly = (
   argv: readonly string[],
+  command: string,
   options: Readonly<Record<string, Option>>,
 ): { positionals: string[]; values: Record<string, string | boolean | undefined> } => {
   try {
     const { positionals, values } = parseArgs({ args: [...argv], options: forNode(options), allowPositionals: true })
     return { positionals, values: { ...values } }
   } catch (error) {
-    throw usage((error instanceof Error ? error.message : String(error)).split('. ')[0] ?? '', 'See: strata COMMAND --help')
+    const message = error instanceof Error ? error.message : String(error)
+    throw usage(message.split('. ')[0] ?? '', optionHint(message, Object.keys(options), command))
   }
 }
 
@@ -59,7 +76,7 @@ export const parseCommandLine = (argv: readonly string[]): Parsed => {
   const name = findCommand(argv)
   const command = name === undefined ? undefined : commandOf(name)
   if (name !== undefined && command === undefined) throw usage(`there is no command ${name}`, suggestion(name))
-  const { positionals, values } = parseStrictly(argv, { ...GLOBAL, ...command?.options })
+  const { positionals, values } = parseStrictly(argv, command?.name ?? '', { ...GLOBAL, ...command?.options })
   const args = positionals.slice(1)
   if (command !== undefined && values.help !== true) {
     if (args.length > command.most)
@@ -73,7 +90,7 @@ export const parseCommandLine = (argv: readonly string[]): Parsed => {
 const lines = (options: Readonly<Record<string, Option>>): string[] =>
   Object.entries(options).map(
     ([name, o]) =>
-      `  ${`${o.short === undefined ? '' : `-${o.short}, `}--${name}${o.value === undefined ? '' : ` ${o.value}`}`.padEnd(24)} ${o.help}`,
+      `  ${`${o.short === undefined ? '' : `-${o.short}, `}--${name}${o.value === undefined ? '' : ` ${o.value}`}`.padEnd(26)} ${o.help}`,
   )
 
 export const generalHelp = (): string =>
@@ -82,7 +99,7 @@ export const generalHelp = (): string =>
     '',
     'Usage: strata [--store DIR] COMMAND [OPTIONS]',
     '',
-    ...COMMANDS.map((c) => `  ${`${c.name} ${c.args}`.padEnd(24)} ${c.summary}`),
+    ...COMMANDS.map((c) => `  ${`${c.name} ${c.args}`.padEnd(26)} ${c.summary}`),
     '',
     ...lines(GLOBAL),
     '',

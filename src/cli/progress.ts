@@ -10,11 +10,15 @@ const clear = (): void => {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
 }
 
-/** Log lines go to stderr as they happen; those of a step name it. */
+/** Log lines go to stderr as they happen; those of a step name it. With --json each is a JSON document of one line. */
 export const logger =
-  (quiet: boolean) =>
+  (quiet: boolean, json = false) =>
   (entry: LogEntry): void => {
     if (quiet && entry.level !== 'error') return
+    if (json) {
+      err(JSON.stringify({ log: entry }))
+      return
+    }
     clear()
     const where = [entry.step, entry.file].filter((part) => part !== null && part !== '').join(' ')
     const mark =
@@ -36,9 +40,24 @@ const bar = (p: MigrationProgress): string => {
 /** Phases worth a line of their own: a backup with nothing to do after it is not. */
 const TOLD: readonly string[] = ['migrating', 'verifying', 'activating']
 
-/** A bar on a terminal, a line for each phase elsewhere, nothing with --quiet. Returns what ends it. */
+const JSON_MS = 250
+
+/** A line of JSON whenever the phase or the step changes, and four times a second. */
+const reportProgress = (app: App): (() => void) => {
+  let [told, place] = [0, '']
+  return app.onProgress((progress) => {
+    const now = `${progress.phase} ${progress.step?.index ?? ''}`
+    if (now === place && Date.now() - told < JSON_MS) return
+    told = Date.now()
+    place = now
+    err(JSON.stringify({ progress }))
+  })
+}
+
+/** A bar on a terminal, a line for each phase elsewhere, lines of JSON with --json, nothing with --quiet. Returns what ends it. */
 export const showProgress = (app: App, { flags }: Parsed): (() => void) => {
   if (flags.quiet === true) return () => undefined
+  if (flags.json === true) return reportProgress(app)
   let [drawn, phase] = [0, '']
   const stop = app.onProgress((p) => {
     if (!process.stderr.isTTY) {

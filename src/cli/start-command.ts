@@ -75,5 +75,6 @@ export const startCommand = async (app: App, parsed: Parsed, root: string): Prom
   const isIdle = before.state !== 'no-store' && !started.migrated && started.recovered.length === 0
   if (parsed.flags.json === true) out(JSON.stringify({ ...started, status: await app.checkMigrationsNeeded() }, null, 2))
   else out((await outcome(app, started, isIdle, root)).join('\n'))
+  if (started.error?.code === 'CANCELLED') return 130
   return started.error === null ? 0 : 1
 }

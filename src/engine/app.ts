@@ -9,8 +9,12 @@ import type { Adopted } from './adopt.ts'
 import { adopt } from './adopt.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Checkpointed } from './checkpoint.ts'
+import type { Comparison, Traced } from './compare.ts'
+import { compareSnapshots, traceRecord } from './compare.ts'
 import type { Context, ContextOptions } from './context.ts'
 import { createContext } from './context.ts'
+import type { Diagnosis } from './diagnose.ts'
+import { diagnose } from './diagnose.ts'
 import type { Diff, FileVersion, HistoryEvent, SnapshotView } from './history.ts'
 import { diffSnapshots, events, fileHistory, showFile, showSnapshot } from './history.ts'
 import { initFresh, initFrom, surveyCandidates } from './init.ts'
@@ -217,6 +221,21 @@ export class App {
 
   diff(a: string, b: string, path?: string): Promise<Diff> {
     return this.#answer(() => diffSnapshots(this.#context, a, b, path))
+  }
+
+  /** The same by kind of file, record and field, summed up: what a migration did, or what was written since. */
+  compare(a: string, b: string, path?: string): Promise<Comparison> {
+    return this.#answer(() => compareSnapshots(this.#context, a, b, path))
+  }
+
+  /** One record of a file (from 0; without a number what is around the records) after each step to a snapshot, oldest first. */
+  trace(path: string, record?: number, snapshot?: string): Promise<Traced[]> {
+    return this.#answer(() => traceRecord(this.#context, path, record, snapshot))
+  }
+
+  /** A report for a maintainer, without any data of the user. Works on a damaged store as well. */
+  diagnose(): Promise<Diagnosis> {
+    return this.#answer(() => diagnose(this.#context))
   }
 
   show(snapshot: string): Promise<SnapshotView> {

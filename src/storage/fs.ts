@@ -40,7 +40,8 @@ export type FsPort = {
   copyFile(from: string, to: string): void
   /** Throws unless the user may read there, or make and remove names in the folder; looks only. */
   access(path: string, how: 'read' | 'change'): void
-  statfs(path: string): { freeBytes: number; freeInodes: number }
+  /** `type`: the number that the kernel knows the file system by, as in statfs(2). */
+  statfs(path: string): { freeBytes: number; freeInodes: number; type: number }
 }
 
 const fsyncAsync = promisify(nodeFs.fsync)
@@ -80,8 +81,8 @@ export const nodeFsPort: FsPort = {
     nodeFs.accessSync(path, how === 'read' ? nodeFs.constants.R_OK : nodeFs.constants.W_OK | nodeFs.constants.X_OK)
   },
   statfs: (path) => {
-    const { bavail, bsize, ffree } = nodeFs.statfsSync(path)
-    return { freeBytes: bavail * bsize, freeInodes: ffree }
+    const { bavail, bsize, ffree, type } = nodeFs.statfsSync(path)
+    return { freeBytes: bavail * bsize, freeInodes: ffree, type }
   },
 }
 // Windows has neither flag, whatever the types say.
