@@ -32,7 +32,7 @@ export const stale = (file: string, message: string, heal: Heal): Found => ({
     code: 'CACHE_DAMAGED',
     file,
     message,
-    hint: heal.kind === 'pack' ? REPAIR : 'The next command that writes, or strata repair, makes it anew.',
+    hint: heal.kind === 'pack' ? REPAIR : 'strata repair makes it anew, or a command that works with it. Until then it only takes longer.',
   }),
   heal,
 })

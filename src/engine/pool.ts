@@ -69,7 +69,10 @@ export class Pool {
     }
     try {
       for (const task of tasks) {
-        under.push(this.run(task))
+        const result = this.run(task)
+        // It may fail before its turn has come: until then nobody waits for it, which would end the process.
+        result.catch(() => undefined)
+        under.push(result)
         if (under.length >= this.width) await next()
       }
       while (under.length > 0) await next()

@@ -73,23 +73,28 @@ const gitProblems = async (store: string, files: readonly string[], dir: string)
 const LEFT =
   /^(CURRENT\.lock|staging\/.+|quarantine.*|index\/.*\.lock|repo\.git\/(HEAD|packed-refs)\.(lock|strata.*)|repo\.git\/.*(tmp_|\.keep).*)$/
 
-/** After a command that went well: everything is new, whole, committed, and nothing half-made is left. */
-export const afterRetry = async (store: string, before: Before, after: Active): Promise<string[]> => {
+/**
+ * After a command that went well: everything is new, whole, committed, and nothing half-made is left.
+ * `wasFull`: there was no room at some call, which must not fail a command for want of a cache.
+ */
+export const afterRetry = async (store: string, before: Before, after: Active, wasFull: boolean): Promise<string[]> => {
   const wrong = atOnce(store, before, [after])
   if (wrong.length > 0) return wrong
   const { directory = '' } = JSON.parse(readFileSync(join(store, 'CURRENT'), 'utf8')) as Record<string, string>
   wrong.push(...(await gitProblems(store, Object.keys(after?.files ?? {}), join(store, directory))))
   const verified = await strata(store, ['verify'])
-  if (!isValid(verified.stdout)) wrong.push(`verify: exit ${String(verified.code)}: ${verified.stdout}${verified.stderr}`.slice(0, 1000))
+  if (!isValid(verified.stdout, wasFull))
+    wrong.push(`verify: exit ${String(verified.code)}: ${verified.stdout}${verified.stderr}`.slice(0, 1000))
   const left = readdirSync(store, { recursive: true, encoding: 'utf8' }).filter((path) => LEFT.test(path))
   return [...wrong, ...(left.length > 0 ? [`left behind: ${left.join(', ')}`] : [])]
 }
 
-const isValid = (stdout: string): boolean => {
+const isValid = (stdout: string, wasFull: boolean): boolean => {
   try {
     const report = JSON.parse(stdout) as { valid: boolean; issues: { code: string; file: string | null }[] }
     // A snapshot that the journal tells of has its index: without one, every file is read again.
-    return report.valid && !report.issues.some(({ code, file }) => code === 'CACHE_DAMAGED' && file?.startsWith('index/') === true)
+    const lacksIndex = report.issues.some(({ code, file }) => code === 'CACHE_DAMAGED' && file?.startsWith('index/') === true)
+    return report.valid && (wasFull || !lacksIndex)
   } catch {
     return false
   }

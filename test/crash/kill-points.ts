@@ -34,19 +34,19 @@ const endingProblems = ({ mode }: Plan, { code, signal, stdout, stderr }: Ran): 
 }
 
 /** What the user does next: the same command, which succeeds or says that there is nothing left to do. */
-const retry = async ({ command, args, before, after }: Subject, store: string): Promise<string[]> => {
+const retry = async ({ command, args, before, after }: Subject, store: string, mode: Plan['mode']): Promise<string[]> => {
   const { code, stdout, stderr } = await strata(store, args)
   if (code !== 0 && !isOneOf(command.nothing, errorOf(stdout))) return [`the retry failed: ${stdout}${stderr}`]
   // `init` says that there is a store and leaves it at that; whichever command comes next finishes what was begun.
   if (code !== 0) await strata(store, ['checkpoint'])
-  return afterRetry(store, before, after)
+  return afterRetry(store, before, after, mode === 'ENOSPC')
 }
 
 const judged = async (subject: Subject, plan: Plan, store: string, ran: Ran & Met): Promise<string[]> => {
   const { before, between, after } = subject
   const hasSucceeded = ran.code === 0
   const wrong = [...endingProblems(plan, ran), ...atOnce(store, before, hasSucceeded ? [after] : [before.active, ...between, after])]
-  return wrong.length > 0 ? wrong : retry(subject, store)
+  return wrong.length > 0 ? wrong : retry(subject, store, plan.mode)
 }
 
 export const tryPoint = async (subject: Subject, plan: Plan): Promise<Point> => {

@@ -68,7 +68,7 @@ const tryOne = async (subject: Subject, paths: readonly string[], { call, fault,
     const again = await strata(store, subject.args)
     if (again.code !== 0 && !subject.command.nothing.some((code) => again.stdout.includes(`"${code}"`)))
       wrong.push(`the retry failed: ${again.stdout}`)
-    wrong.push(...(await afterRetry(store, before, after)))
+    wrong.push(...(await afterRetry(store, before, after, fault === 'error=ENOSPC')))
     return wrong.map((w) => `${subject.command.name}, ${fault} at ${call} ${when}: ${w}`)
   } finally {
     rmSync(dirname(store), { recursive: true, force: true })
