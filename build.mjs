@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // The step before `npm start` and `npm test`: node_modules as package-lock.json says, dist/ as the sources say.
 // Nothing to do is the usual case, so only node: built-ins are loaded at the top.
-//   node build.mjs [--force] [--types] [--check]
+//   node build.mjs [--force] [--types] [--check] [--pack]
+// --pack makes dist/ from nothing, with its declarations: nothing of an earlier build gets into a package.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
@@ -285,10 +286,11 @@ const emitTypes = () => {
 }
 
 const main = async (flags) => {
-  const unknown = flags.find((flag) => !['--force', '--types', '--check'].includes(flag))
-  if (unknown) throw new Failure(`build.mjs knows --force, --types and --check, not ${unknown}.`)
+  const unknown = flags.find((flag) => !['--force', '--types', '--check', '--pack'].includes(flag))
+  if (unknown) throw new Failure(`build.mjs knows --force, --types, --check and --pack, not ${unknown}.`)
   checkNode()
-  const force = flags.includes('--force')
+  const pack = flags.includes('--pack')
+  const force = pack || flags.includes('--force')
   if (flags.includes('--check')) {
     if (!isInstalled() && !npmInstalledIt())
       throw new Failure('strata: node_modules is not what package-lock.json says. Run `node build.mjs`.')
@@ -296,8 +298,9 @@ const main = async (flags) => {
     return
   }
   if (!isInstalled()) await withLock(() => isInstalled() || install())
+  if (pack) await withLock(() => fs.rmSync(at('dist'), { recursive: true, force: true }))
   if (force || !isBuilt()) await withLock(() => (!force && isBuilt()) || build(force))
-  if (flags.includes('--types')) await withLock(emitTypes)
+  if (pack || flags.includes('--types')) await withLock(emitTypes)
 }
 
 main(process.argv.slice(2)).catch((error) => {
