@@ -1,7 +1,6 @@
 import type { z } from 'zod'
 import compare from 'semver/functions/compare.js'
 import valid from 'semver/functions/valid.js'
-import { StrataError } from './errors.ts'
 import type { Kind, Kinds, Schema } from './schema.ts'
 
 /* ---- types: everything a migration's functions receive and return is inferred from the two schemas ---- */
@@ -19,12 +18,23 @@ type Known<T> = T extends readonly (infer U)[]
 export type Doc<K> = K extends Kind<infer D> ? Known<z.output<D>> : never
 export type Rec<K> = K extends { record: infer R extends z.ZodType } ? Known<z.output<R>> : never
 
-/** What a function of a step may use besides its input. Everything read here is part of what its result depends on. */
-export type Ctx<K extends Kinds> = {
+/** Says when to give up: the job was cancelled, or the file's time is over. Look at it in loops that take long. */
+export type Signal = { readonly aborted: boolean; throwIfAborted(): void }
+
+type Common = {
   /** The dataset path of the file at hand, such as `data/2025-12-08.json`. */
   readonly path: string
   /** Reports something the user should know. Alike warnings of a file are counted, not repeated. No data values in `message`. */
   readonly warn: (code: string, message: string, hint?: string) => void
+  /** A UUID that is the same whenever the same step sees the same input at the same place; another one at each call. */
+  readonly id: () => string
+  /** The migration's `createdAt` in Unix milliseconds: a step has no other time. */
+  readonly now: () => number
+  readonly signal: Signal
+}
+
+/** What a function of a step may use besides its input. Everything read here is part of what its result depends on. */
+export type Ctx<K extends Kinds> = Common & {
   /** The only file of a kind with a fixed path, at this version; frozen. Throws ABSENT when the dataset has none. */
   readonly read: <N extends keyof K & string>(kind: N) => Doc<K[N]>
   /** Like `read`, but undefined when the dataset has no such file. */
@@ -85,6 +95,12 @@ type Validate<T extends Kinds> = {
   [N in keyof T]?: { doc?(doc: Doc<T[N]>, ctx: Ctx<T>): Problem; record?(record: Rec<T[N]>, ctx: Ctx<T>): Problem }
 }
 
+/** What a law finds in a record, or in the document of a kind without records: numbers are summed, texts are collected. */
+type Measure = number | string | readonly string[] | null | undefined
+type Unit<K> = K extends { record: z.ZodType } ? Rec<K> : Doc<K>
+/** The sum before the step must be that after it; each text before must be there after. */
+type Law<A, B> = { before(unit: A): Measure; after(unit: B): Measure }
+
 /** T022's SchemaVersion: what a version is, for people. `createdAt` is RFC 3339. */
 export type SchemaVersion = { version: string; createdAt: string; description: string; changes: string[] }
 
@@ -94,7 +110,9 @@ type Body<F extends Kinds, T extends Kinds> = {
   changes: string[]
   files: Steps<NoInfer<F>, NoInfer<T>>
   validate?: Validate<NoInfer<T>>
-  /** Counts that this step lets shrink, and why: `{ config: { endpoints: 'duplicates are merged' } }`. */
+  /** What must be the same before and after: `{ notes: { time: { before: (n) => n.minutes * 60, after: (n) => n.seconds } } }`. */
+  conserves?: { [N in keyof F & keyof T]?: Readonly<Record<string, Law<Unit<F[N]>, Unit<T[N]>>>> }
+  /** Counts and laws that this step lets shrink, and why: `{ config: { endpoints: 'duplicates are merged' } }`. */
   loses?: { [N in keyof F]?: Readonly<Record<string, string>> }
   /** The oldest schema version whose applications can still read this step's result. */
   readableFrom?: string
@@ -114,12 +132,11 @@ export const migration = <V extends string, F extends Kinds, W extends string, T
 
 /* ---- the same, without types: what the engine runs ---- */
 
-export type AnyCtx = {
-  readonly path: string
-  readonly warn: (code: string, message: string, hint?: string) => void
+export type AnyCtx = Common & {
   readonly read: (kind: string) => unknown
   readonly find: (kind: string) => unknown
 }
+export type AnyLaw = { before(unit: unknown): unknown; after(unit: unknown): unknown }
 export type AnyPass = {
   scan?: { init(doc: unknown): unknown; add?(sum: unknown, record: unknown, ctx: AnyCtx): unknown }
   head(doc: unknown, sum: unknown, ctx: AnyCtx): unknown
@@ -145,6 +162,7 @@ export type AnyMigration = {
   readonly validate?: Readonly<
     Record<string, { doc?(doc: unknown, ctx: AnyCtx): Problem; record?(record: unknown, ctx: AnyCtx): Problem } | undefined>
   >
+  readonly conserves?: Readonly<Record<string, Readonly<Record<string, AnyLaw>> | undefined>>
   readonly loses?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
   readonly readableFrom?: string
 }
@@ -177,54 +195,6 @@ export class Chain<V extends string = string, K extends Kinds = Kinds, Seen exte
 export const chain = <V extends string, K extends Kinds>(first: Schema<V, K>): Chain<V, K, V> => new Chain<V, K, V>(first, first)
 
 export type AnyChain = Pick<Chain, 'first' | 'schemas' | 'migrations'>
-
-const bad = (message: string, hint: string): StrataError => new StrataError('BAD_CHAIN', message, { hint })
-
-const checkFiles = (m: AnyMigration): void => {
-  for (const name of new Set([...Object.keys(m.from.kinds), ...Object.keys(m.to.kinds)])) {
-    const changed = m.from.kinds[name] !== m.to.kinds[name]
-    const step = m.files[name]
-    if (changed && step === undefined)
-      throw bad(`${m.to.version} changes the kind ${name} but has no step for it`, `Add files.${name} to the migration.`)
-    if (!changed && step !== undefined)
-      throw bad(
-        `${m.to.version} has a step for the kind ${name}, which it does not change`,
-        `Give ${name} a new kind in the schema, or remove files.${name}.`,
-      )
-  }
-  for (const [name, step] of Object.entries(m.files)) {
-    if (!(name in m.from.kinds) && !(name in m.to.kinds))
-      throw bad(`${m.to.version} has a step for ${name}, which is no kind of either schema`, 'Check the name.')
-    if (step.derive !== undefined && !(step.derive.from in m.to.kinds))
-      throw bad(`${m.to.version} derives ${name} from ${step.derive.from}, which is no kind of its schema`, 'Check the name.')
-  }
-}
-
-const checkVersions = (m: AnyMigration, known: readonly string[]): void => {
-  if (compare(m.to.version, m.from.version) <= 0)
-    throw bad(`${m.to.version} does not come after ${m.from.version}`, 'Give each step a higher version than the one before.')
-  if (m.readableFrom !== undefined && !known.includes(m.readableFrom))
-    throw bad(`${m.to.version} is readable from ${m.readableFrom}, which is no version up to it`, 'Name a version of the chain.')
-}
-
-/** Checks at run time what the types check in TypeScript. Throws BAD_CHAIN. */
-export const checkChain = (c: AnyChain): void => {
-  const versions = c.schemas.map((s) => s.version)
-  for (const version of versions)
-    if (valid(version) === null) throw bad(`${version} is not a semantic version`, 'Write it like 1.2.0 or 2.0.0-beta.1.')
-  c.migrations.forEach((m, i) => {
-    const before = c.schemas[i]
-    if (m.from !== before)
-      throw bad(
-        `the migration to ${m.to.version} starts at ${m.from.version}, but the chain is at ${before?.version ?? 'nothing'}`,
-        'Add the missing step, or put them in order.',
-      )
-    if (versions.indexOf(m.to.version) !== i + 1)
-      throw bad(`version ${m.to.version} is in the chain twice`, 'Give the second one its own version.')
-    checkVersions(m, versions.slice(0, i + 2))
-    checkFiles(m)
-  })
-}
 
 /** The position of `version` in the chain, or -1. */
 export const versionIndex = (c: AnyChain, version: string): number => c.schemas.findIndex((s) => s.version === version)

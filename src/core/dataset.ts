@@ -1,5 +1,6 @@
 import type { AnyChain } from './chain.ts'
-import { checkChain, versionIndex } from './chain.ts'
+import { versionIndex } from './chain.ts'
+import { checkChain } from './chain-checks.ts'
 import { StrataError } from './errors.ts'
 import type { Layout } from './json/index.ts'
 import { headerVersion } from './header.ts'

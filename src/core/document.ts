@@ -41,9 +41,23 @@ const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | nu
   if (kind.at === '') return records
   if (!isObject(head)) throw wrong('the head of a record file should be an object')
   // Not a spread: that would lose the order of keys like 443.
-  if (head[kind.at] !== PLACE) return fromEntries([...entries(head), [kind.at, records]])
+  if (head[kind.at] !== PLACE || Object.isFrozen(head)) return fromEntries([...entries(head), [kind.at, records]])
   head[kind.at] = records
   return head
+}
+
+/** Throws the RESULT_ error, with the record's index, for the first thing in a result that JSON cannot hold; INVALID_RESULT for instances. */
+export const refuseUnstorable = (parsed: Pick<Parsed, 'head' | 'records'>): void => {
+  checkSerialisable(parsed.head)
+  parsed.records?.forEach((record, index) => {
+    try {
+      checkSerialisable(record)
+    } catch (error) {
+      throw error instanceof StrataError
+        ? new StrataError(error.code, error.message, { data: { ...error.data, record: index }, hint: error.hint })
+        : error
+    }
+  })
 }
 
 const encoder = new TextEncoder()

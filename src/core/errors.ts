@@ -5,6 +5,8 @@
 export const ERROR_CODES = [
   'ABSENT', // a path, snapshot, job or record that was asked for does not exist
   'AMBIGUOUS', // a name matches several snapshots, or several candidate directories
+  'AMBIGUOUS_KIND', // a path belongs to two kinds of a schema
+  'ASYNC_STEP', // a function of a migration is asynchronous, or returned a promise
   'BAD_ARGUMENT', // the caller's input is not usable as it stands
   'BAD_CHAIN', // the migrations do not form a chain
   'CANCELLED', // stopped at the caller's request; nothing was switched
@@ -12,8 +14,10 @@ export const ERROR_CODES = [
   'CORRUPT', // stored bytes are not what their hash says
   'DATA_LOST', // a step would lose records or members that it did not announce
   'DATA_WRITTEN_SINCE', // going there would hide data written since
+  'DUPLICATE_VERSION', // two migrations of a chain lead to one version
   'DURABILITY', // the disk did not confirm a write; the store is read-only until reopened
   'EXISTS', // the target is already there
+  'INPUT_CHANGED', // a migration changed its input; seen where inputs are frozen: in lint and testMigration
   'INVALID_RESULT', // a migration returned something that cannot be stored, or of a wrong shape
   'JOURNAL_CORRUPT', // the journal's chain is broken: read-only until repair
   'JSON_DEPTH', // nested deeper than the limit
@@ -23,14 +27,20 @@ export const ERROR_CODES = [
   'LOCKED', // another process writes to the store
   'MIGRATION_FAILED', // a step threw
   'MIGRATION_REPEATEDLY_FAILED', // three attempts in a row failed; automatic retry is off
+  'MIGRATION_TIMEOUT', // a step did not come to an end within the time limit of a file
   'NEWER_FORMAT', // the store was written by a newer Strata
   'NEWER_SCHEMA', // the active snapshot is newer than every version this chain knows
   'NO_DATA', // nothing to capture was found
+  'NO_PATTERN', // a kind does not say which files belong to it
   'NO_STORE',
   'NOTHING_TO_REDO',
   'NOTHING_TO_ROLL_BACK',
   'NO_SPACE', // not enough bytes or inodes for what was planned
   'READ_ONLY',
+  'RESULT_BIGINT', // a migration returned a BigInt, which JSON cannot hold
+  'RESULT_CYCLE', // … something that contains itself
+  'RESULT_NAN', // … NaN or an infinity
+  'RESULT_UNDEFINED', // … undefined, or nothing at all
   'SPECIAL_FILE', // neither a regular file nor a directory
   'UNREADABLE',
   'UNSTABLE', // a file kept changing while it was read

@@ -7,7 +7,7 @@ import { isObject, moveAside, restored } from './members.ts'
 import type { Kinds } from './schema.ts'
 
 /** What an operation may use besides the object. */
-export type FieldCtx = Pick<Ctx<Kinds>, 'path' | 'warn'>
+export type FieldCtx = Pick<Ctx<Kinds>, 'path' | 'warn' | 'id' | 'now'>
 
 /** One operation, up and down, over the members of an object in their order. */
 export type Edit = {

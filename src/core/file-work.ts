@@ -1,55 +1,33 @@
 import type { AnyCtx, AnyFileStep, AnyMigration, AnyPass } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
-import { countsOf, parseDocument, renderDocument, shapeProblem } from './document.ts'
+import { countsOf, parseDocument, refuseUnstorable, renderDocument, shapeProblem } from './document.ts'
 import { StrataError, messageOf } from './errors.ts'
+import { freeze } from './freeze.ts'
 import type { Issue } from './issues.ts'
 import { collapse, issue, issueOf, withoutPlace } from './issues.ts'
 import type { Kind, Kinds } from './schema.ts'
+import type { Loss } from './laws.ts'
+import { Laws, announced, shrunk } from './laws.ts'
 import { kindOf } from './schema.ts'
+import { createCtx } from './step-context.ts'
+import type { Place } from './step-failure.ts'
+import { failure, invalid, recordIn, settled } from './step-failure.ts'
 
 /** A file of the next snapshot; `bytes` null: those of the same path in the snapshot before. */
 export type StepFile = { readonly path: string; readonly bytes: Uint8Array | null }
+
+/** `frozen`: inputs cannot be changed, as in checks. `aborted`: whether it is time to give up. */
+export type RunOptions = { readonly frozen?: boolean; readonly aborted?: () => boolean }
 
 /** How a step reads other files of the dataset: the document at a chain position, and the path of a kind's only file. */
 export type Others = {
   readonly document: (path: string, index: number) => Parsed
   readonly onlyPath: (kinds: Kinds, kind: string) => string | undefined
+  readonly run?: RunOptions
 }
 
-type Place = { file: string; step: string; record: number | null }
-
-/** A result that contains itself ends the checks in V8's own words, which say nothing to a migration's author. */
-const reasonOf = (error: unknown): string =>
-  error instanceof RangeError && error.message.includes('call stack')
-    ? 'the step calls itself without end, or its result contains itself or is nested too deeply'
-    : messageOf(error)
-
-/** The record that a path such as `results[3].ts` leads through; null when it is in the head. */
-const recordIn = (kind: Kind, error: unknown): number | null => {
-  const path = error instanceof StrataError ? error.data.path : undefined
-  if (kind.at === undefined || typeof path !== 'string' || !path.startsWith(`${kind.at}[`)) return null
-  return Number.parseInt(path.slice(kind.at.length + 1), 10)
-}
-
-/** Names file, record and step in whatever a migration's function throws. */
-const failure = (error: unknown, place: Place): StrataError => {
-  const reason = reasonOf(error)
-  const code = error instanceof StrataError && error.code !== 'ABSENT' ? error.code : 'MIGRATION_FAILED'
-  const inner = error instanceof StrataError ? error.data : {}
-  const record = place.record ?? (typeof inner.record === 'number' ? inner.record : null)
-  const at = record === null ? '' : `, record ${record}`
-  return new StrataError(code, `${place.file}${at}: step ${place.step}: ${reason}`, {
-    data: { ...inner, ...place, record },
-    hint:
-      error instanceof StrataError && error.hint !== ''
-        ? error.hint
-        : 'The active snapshot is untouched. Mend the file or the migration, then migrate again.',
-    cause: error,
-  })
-}
-
-const invalid = (message: string): StrataError => new StrataError('INVALID_RESULT', message)
+type Passage = { before: Kind | undefined; after: Kind; direction: 'migrate' | 'rollback' }
 
 /** One file on its way through the steps. */
 export class FileWork {
@@ -59,6 +37,8 @@ export class FileWork {
   damaged = false
   records = 0
   #parsed: Parsed | null = null
+  /** The value that the step's function is given: what ids are made from. */
+  #unit: unknown = null
   readonly #place: Place
   readonly #others: Others
   readonly #dataset: Dataset
@@ -131,9 +111,13 @@ export class FileWork {
         `${this.#place.file} has no counterpart in ${direction === 'migrate' ? m.to.version : m.from.version}`,
       )
     try {
-      const result = this.#run(step, parsed, direction, this.#ctx(before, direction === 'migrate' ? index : index + 1))
-      this.#check(m, name, before[name], kind, parsed, result, direction)
-      return result
+      const ctx = this.#ctx(m, direction, before, direction === 'migrate' ? index : index + 1)
+      return this.#conserving(m, name, { before: before[name], after: kind, direction }, parsed, () => {
+        const result = this.#run(step, parsed, direction, ctx)
+        this.#check(kind, result)
+        if (direction === 'migrate') this.#validate(m, name, kind, result)
+        return result
+      })
     } catch (error) {
       throw failure(error, this.#place)
     }
@@ -186,20 +170,17 @@ export class FileWork {
     }
   }
 
-  #ctx(kinds: Kinds, index: number): AnyCtx {
-    const find = (kind: string): unknown => {
-      const path = this.#others.onlyPath(kinds, kind)
-      if (path === undefined) return undefined
-      this.reads.add(path)
-      return this.#others.document(path, index).head
-    }
-    return {
-      path: this.#place.file,
-      find,
-      read: (kind) => {
-        const found = find(kind)
-        if (found === undefined) throw new StrataError('ABSENT', `the dataset has no ${kinds[kind]?.path ?? kind}`)
-        return found
+  #ctx(m: AnyMigration, direction: string, kinds: Kinds, index: number): AnyCtx {
+    return createCtx({
+      m,
+      direction,
+      kinds,
+      at: () => ({ file: this.#place.file, record: this.#place.record, unit: this.#unit }),
+      find: (kind) => {
+        const path = this.#others.onlyPath(kinds, kind)
+        if (path === undefined) return undefined
+        this.reads.add(path)
+        return this.#others.document(path, index).head
       },
       warn: (code, message, hint = '') => {
         const { file, record, step } = this.#place
@@ -209,12 +190,14 @@ export class FileWork {
         if (before === undefined) this.#warned.set(key, issue({ severity: 'warning', code, message, hint, file, record, step }))
         else before.count += 1
       },
-    }
+      aborted: this.#others.run?.aborted ?? (() => false),
+    })
   }
 
   #run(step: AnyFileStep, parsed: Parsed, direction: 'migrate' | 'rollback', ctx: AnyCtx): Parsed {
+    this.#unit = parsed.head
     const whole = step.file?.[direction]
-    if (whole !== undefined) return { ...parsed, head: whole(parsed.head, ctx) }
+    if (whole !== undefined) return { ...parsed, head: settled(whole(parsed.head, ctx)) }
     const pass = step.record?.[direction]
     if (pass === undefined) throw new StrataError('ABSENT', `this step has no ${direction} function`)
     return { ...parsed, ...this.#records(pass, parsed, ctx) }
@@ -228,70 +211,65 @@ export class FileWork {
     if (scan?.add !== undefined)
       for (let i = 0; i < input.length; i++) {
         place.record = i
-        sum = scan.add(sum, input[i], ctx)
+        this.#unit = input[i]
+        sum = settled(scan.add(sum, input[i], ctx))
       }
     place.record = null
-    const head = pass.head(parsed.head, sum, ctx)
+    this.#unit = parsed.head
+    const head = settled(pass.head(parsed.head, sum, ctx))
     const records = input.map((record, i) => {
       place.record = i
-      return pass.record(record, sum, ctx)
+      this.#unit = record
+      return settled(pass.record(record, sum, ctx))
     })
     place.record = null
     return { head, records }
   }
 
-  #check(
-    m: AnyMigration,
-    name: string,
-    before: Kind | undefined,
-    after: Kind,
-    input: Parsed,
-    output: Parsed,
-    direction: 'migrate' | 'rollback',
-  ): void {
-    const problem = shapeProblem(after, output)
-    if (problem !== null) {
-      this.#place.record = problem.record
-      throw invalid(`the step's result is not as the schema says: ${problem.message}`)
+  /** A result must be of the schema's shape. What cannot be stored at all is said as that. */
+  #check(kind: Kind, output: Parsed): void {
+    let problem: ReturnType<typeof shapeProblem>
+    try {
+      problem = shapeProblem(kind, output)
+    } catch (error) {
+      // A result that contains itself ends the look at its shape.
+      refuseUnstorable(output)
+      throw error
     }
-    if (direction === 'rollback') return
-    if (before !== undefined) this.#conserve(m, name, countsOf(before, input), countsOf(after, output))
-    this.#validate(m, name, after, output)
+    if (problem === null) return
+    refuseUnstorable(output)
+    this.#place.record = problem.record
+    throw invalid(`the step's result is not as the schema says: ${problem.message}`)
   }
 
-  #conserve(m: AnyMigration, name: string, before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): void {
-    for (const [what, had] of Object.entries(before)) {
-      const has = after[what] ?? had
-      const allowed = m.loses?.[name]?.[what]
-      if (has >= had) continue
-      if (allowed === undefined)
-        throw new StrataError('DATA_LOST', `${had} ${what} before the step, ${has} after it`, {
-          data: { what, before: had, after: has },
-          hint: `If this is meant, the migration says so: loses: { ${name}: { ${what}: 'why' } }.`,
-        })
-      this.#found.push(
-        issue({
-          severity: 'warning',
-          code: 'COUNT_DECREASED',
-          message: `${what}: ${allowed}`,
-          file: this.#place.file,
-          step: m.to.version,
-          count: had - has,
-        }),
-      )
-    }
+  /** Measures input and result of a step: what it must conserve has to be in both. */
+  #conserving(m: AnyMigration, name: string, of: Passage, input: Parsed, run: () => Parsed): Parsed {
+    if (this.#others.run?.frozen === true) freeze([input.head, input.records])
+    // Before it runs: a step might change its input.
+    const laws = new Laws(m, name, of.direction)
+    const counts = of.direction === 'rollback' || of.before === undefined ? {} : countsOf(of.before, input)
+    if (laws.any) for (const unit of input.records ?? [input.head]) laws.before(unit)
+    const result = run()
+    if (laws.any) for (const unit of result.records ?? [result.head]) laws.after(unit)
+    const lost = of.direction === 'rollback' ? [] : shrunk(counts, countsOf(of.after, result))
+    this.#conserve(m, name, [...laws.losses(), ...lost])
+    return result
+  }
+
+  #conserve(m: AnyMigration, name: string, losses: readonly Loss[]): void {
+    for (const loss of losses) this.#found.push(announced(m, name, this.#place.file, loss))
   }
 
   #validate(m: AnyMigration, name: string, kind: Kind, output: Parsed): void {
     const validate = m.validate?.[name]
     if (validate === undefined) return
-    const ctx = this.#ctx(m.to.kinds, this.#dataset.chain.migrations.indexOf(m) + 1)
-    const doc = validate.doc?.(output.head, ctx)
+    const ctx = this.#ctx(m, 'validate', m.to.kinds, this.#dataset.chain.migrations.indexOf(m) + 1)
+    const doc = settled(validate.doc?.(output.head, ctx))
     if (doc !== undefined) throw invalid(doc)
     if (validate.record === undefined || kind.record === undefined) return
     output.records?.forEach((record, i) => {
       this.#place.record = i
-      const found = validate.record?.(record, ctx)
+      const found = settled(validate.record?.(record, ctx))
       if (found !== undefined) throw invalid(found)
     })
     this.#place.record = null
@@ -311,14 +289,17 @@ export class FileWork {
     const kind = to[name]
     const parsed = this.#parsed
     if (kind === undefined || parsed === null || step.derive === undefined) return []
-    const ctx = this.#ctx(to, index + 1)
+    const ctx = this.#ctx(m, `derive ${name}`, to, index + 1)
+    if (this.#others.run?.frozen === true) freeze([parsed.head, parsed.records])
+    this.#unit = [parsed.head, parsed.records]
     try {
-      const made = step.derive.each({ path: this.#place.file, doc: parsed.head, records: parsed.records ?? [] }, ctx)
+      const made = settled(step.derive.each({ path: this.#place.file, doc: parsed.head, records: parsed.records ?? [] }, ctx))
       return Array.from(made, ([path, head]) => {
         if (kindOf(to, path) !== name) throw invalid(`derived file ${path} does not match the pattern of ${name}`)
         const json = { value: head, spelling: parsed.json.spelling, style: parsed.json.style }
         const output: Parsed = { head, records: null, json }
-        this.#check(m, name, undefined, kind, output, output, 'migrate')
+        this.#check(kind, output)
+        this.#validate(m, name, kind, output)
         return { path, bytes: this.#render(kind, output) }
       })
     } catch (error) {

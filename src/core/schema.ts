@@ -73,11 +73,11 @@ export const matchesGlob = (glob: string, path: string): boolean => {
   return pattern.test(path)
 }
 
-/** The name of the kind that `path` belongs to, or undefined: a file of no kind is kept and reported. */
+/** The name of the kind that `path` belongs to, or undefined: a file of no kind is kept and reported. Throws AMBIGUOUS_KIND. */
 export const kindOf = (kinds: Kinds, path: string): string | undefined => {
   const names = Object.keys(kinds).filter((name) => matchesGlob(kinds[name]?.path ?? '', path))
   if (names.length > 1) {
-    throw new StrataError('BAD_CHAIN', `${path} belongs to more than one kind: ${names.join(', ')}`, {
+    throw new StrataError('AMBIGUOUS_KIND', `${path} belongs to more than one kind: ${names.join(', ')}`, {
       data: { path, kinds: names },
       hint: 'Make the path patterns of the kinds exclude each other.',
     })

@@ -1,8 +1,9 @@
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { StrataError } from './errors.ts'
-import type { StepFile } from './file-work.ts'
+import type { RunOptions, StepFile } from './file-work.ts'
 import { FileWork } from './file-work.ts'
+import { freeze } from './freeze.ts'
 import type { Issue } from './issues.ts'
 import type { Kinds } from './schema.ts'
 
@@ -24,19 +25,15 @@ export type FileResult = {
   readonly reads: readonly string[]
 }
 
-const freeze = (value: unknown): unknown => {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  for (const member of Object.values(value)) freeze(member)
-  return Object.freeze(value)
-}
-
 /** Runs steps over files of one source; documents read through ctx are worked out once. */
 export class Transformer {
   readonly #dataset: Dataset
   readonly #source: Source
   readonly #shared = new Map<string, Parsed>()
+  readonly run: RunOptions
 
-  constructor(dataset: Dataset, source: Source) {
+  constructor(dataset: Dataset, source: Source, run: RunOptions = {}) {
+    this.run = run
     this.#dataset = dataset
     this.#source = source
   }

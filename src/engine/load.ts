@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { checkChain } from '../core/chain.ts'
+import { checkChain } from '../core/chain-checks.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { StrataError, messageOf } from '../core/errors.ts'
 

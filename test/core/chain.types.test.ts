@@ -90,7 +90,7 @@ describe('does not compile:', () => {
     })
     // @ts-expect-error 1.0.0 is in the chain
     const twice = () => chain(v1_0).add(m1_1).add(again)
-    expect(() => dataset({ name: 'x', chain: twice() })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+    expect(() => dataset({ name: 'x', chain: twice() })).toThrow(expect.objectContaining({ code: 'DUPLICATE_VERSION' }))
   })
 
   test('a changed kind without a step', () => {

@@ -24,8 +24,9 @@ import { Fields } from '../../src/core/fields.ts'
 import type { At, FieldCtx } from '../../src/core/field-edits.ts'
 
 const told: string[] = []
-const ctx: FieldCtx = { path: 'settings.json', warn: (code, message) => void told.push(`${code}: ${message}`) }
-const silent: FieldCtx = { path: 'settings.json', warn: () => undefined }
+const given = { path: 'settings.json', id: () => 'an id', now: () => 0 }
+const ctx: FieldCtx = { ...given, warn: (code, message) => void told.push(`${code}: ${message}`) }
+const silent: FieldCtx = { ...given, warn: () => undefined }
 
 /** The same operations without their types: what a chain in plain JavaScript calls. */
 type Loose = {

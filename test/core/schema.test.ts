@@ -59,7 +59,7 @@ describe('the kind of a path', () => {
   test('is a mistake of the chain when there are two, which names both', () => {
     const overlapping = { ...kinds, all: file('**/*.json', doc) }
     expect(() => kindOf(overlapping, 'data/1.json')).toThrow(
-      expect.objectContaining({ code: 'BAD_CHAIN', data: { path: 'data/1.json', kinds: ['days', 'all'] } }),
+      expect.objectContaining({ code: 'AMBIGUOUS_KIND', data: { path: 'data/1.json', kinds: ['days', 'all'] } }),
     )
     expect(kindOf(overlapping, 'else.json')).toBe('all')
   })

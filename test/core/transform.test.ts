@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { memorySource } from '../../src/core/memory.ts'
 import { Transformer } from '../../src/core/transform.ts'
 import type { StrataError } from '../../src/index.ts'
-import { fileAt, migrateFiles } from '../../src/index.ts'
+import { dataset, fileAt, file, migrateFiles, schema } from '../../src/index.ts'
+import { z } from 'zod'
 import type { Day, Plan } from './toy.ts'
 import { DATA, filesOf, HEADER, json, text, toy } from './toy.ts'
 
@@ -15,6 +16,14 @@ const failureOf = (plan: Plan, content?: Record<string, unknown>, to?: string): 
     return error as StrataError
   }
   throw new Error('it did not fail')
+}
+
+const lone = {
+  from: schema('1.0.0', { a: file('a.json', z.looseObject({})) }),
+  to: schema('2.0.0', { a: file('a.json', z.looseObject({})) }),
+  description: 'a step',
+  createdAt: '2026-01-01T00:00:00Z',
+  changes: [],
 }
 
 // What a function must not return, past the compiler.
@@ -60,18 +69,46 @@ describe('a function that throws', () => {
 })
 
 describe('a result that cannot be stored', () => {
+  const loop: Record<string, unknown> = { n: 1 }
+  loop.self = loop
   test.each([
-    ['NaN', NaN],
-    ['Infinity', Infinity],
-    ['undefined', undefined],
-    ['a BigInt', 1n],
-    ['a Date', new Date(0)],
-    ['a function', () => 1],
-  ])('%s is INVALID_RESULT and names file and step', (_, wrong) => {
-    expect(failureOf({ record: () => value(wrong) })).toMatchObject({
-      code: 'INVALID_RESULT',
-      data: { file: 'days/1.json', step: '2.0.0' },
-    })
+    ['NaN', NaN, 'RESULT_NAN'],
+    ['Infinity', Infinity, 'RESULT_NAN'],
+    ['undefined', undefined, 'RESULT_UNDEFINED'],
+    ['a BigInt', 1n, 'RESULT_BIGINT'],
+    ['a cycle', loop, 'RESULT_CYCLE'],
+    ['a promise', Promise.resolve(1), 'ASYNC_STEP'],
+    ['a Date', new Date(0), 'INVALID_RESULT'],
+    ['a function', () => 1, 'INVALID_RESULT'],
+  ])('%s in a record has its code, and names file, record and step', (_, wrong, code) => {
+    const of = { data: { file: 'days/1.json', record: 1, step: '2.0.0' } }
+    expect(failureOf({ record: (r) => (r.n === 2 ? value(wrong) : r) })).toMatchObject({ code, ...of })
+  })
+
+  test.each([
+    ['undefined', () => undefined, 'RESULT_UNDEFINED'],
+    ['NaN', () => NaN, 'RESULT_NAN'],
+    ['a BigInt', () => 1n, 'RESULT_BIGINT'],
+    ['a cycle', () => loop, 'RESULT_CYCLE'],
+    ['a promise', () => Promise.resolve({ n: 1 }), 'ASYNC_STEP'],
+    ['a promise that fails', () => Promise.reject(new Error('late')), 'ASYNC_STEP'],
+  ])('%s instead of a record, too', (_, wrong, code) => {
+    const record = (r: Day): Day => (r.n === 2 ? (wrong() as unknown as Day) : r)
+    expect(failureOf({ record })).toMatchObject({ code, data: { file: 'days/1.json', record: 1, step: '2.0.0' } })
+  })
+
+  test.each([
+    ['undefined', undefined, 'RESULT_UNDEFINED'],
+    ['a promise', Promise.resolve({ items: [] }), 'ASYNC_STEP'],
+  ])('%s instead of a document names the file', (_, wrong, code) => {
+    // Spread into the header of the toy dataset, a promise is an object without members: so the whole chain is a plain one here.
+    const only = {
+      first: lone.from,
+      schemas: [lone.from, lone.to],
+      migrations: [{ ...lone, files: { a: { file: { migrate: () => wrong } } } }],
+    }
+    const run = () => migrateFiles(dataset({ name: 'x', chain: only }), filesOf({ 'a.json': {} }), '1.0.0', '2.0.0')
+    expect(run).toThrow(expect.objectContaining({ code, data: expect.objectContaining({ file: 'a.json', record: null, step: '2.0.0' }) }))
   })
 
   test.each([
@@ -86,7 +123,7 @@ describe('a result that cannot be stored', () => {
 
   test('in a document is found by its path too', () => {
     const error = failureOf({ settings: (doc) => ({ ...doc, deep: { list: [1, NaN] } }) })
-    expect(error).toMatchObject({ code: 'INVALID_RESULT', data: { file: 'settings.json', path: 'deep.list[1]' } })
+    expect(error).toMatchObject({ code: 'RESULT_NAN', data: { file: 'settings.json', path: 'deep.list[1]' } })
   })
 
   test('a result of another shape names the record and the member', () => {
@@ -183,7 +220,7 @@ describe('reading other files', () => {
 
   test('refuses to have them changed, however deep', () => {
     const changing: Plan = { record: (r, ctx) => (ctx.read('settings').items.push('c'), r) }
-    expect(failureOf(changing)).toMatchObject({ code: 'MIGRATION_FAILED', data: { file: 'days/1.json', record: 0 } })
+    expect(failureOf(changing)).toMatchObject({ code: 'INPUT_CHANGED', data: { file: 'days/1.json', record: 0 } })
   })
 
   test('gives them as they are at the version of the step, even when they are newer', () => {

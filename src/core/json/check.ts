@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts'
 import { StrataError } from '../errors.ts'
 import { JsonNumber } from './number.ts'
 import { isIndex, orderOf } from './order.ts'
@@ -92,15 +93,29 @@ const findBad = (value: unknown, path: string, ancestors: readonly object[], lim
   return null
 }
 
-const refuse = (value: unknown, limit: number): never => {
-  const { path, reason } = findBad(value, '', [], limit) ?? { path: '', reason: 'something JSON cannot hold' }
-  throw new StrataError('INVALID_RESULT', `${path === '' ? 'the result' : path} is ${reason}, which cannot be stored as JSON`, {
-    data: { path, reason },
-    hint: 'Return null, or leave the member out.',
-  })
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  undefined: 'RESULT_UNDEFINED',
+  NaN: 'RESULT_NAN',
+  Infinity: 'RESULT_NAN',
+  '-Infinity': 'RESULT_NAN',
+  'a BigInt': 'RESULT_BIGINT',
+  'part of a cycle': 'RESULT_CYCLE',
+  'an instance of Promise': 'ASYNC_STEP',
 }
 
-/** PLAIN or NEEDS_PEN; INVALID_RESULT for what can't be stored. */
+const refuse = (value: unknown, limit: number): never => {
+  const { path, reason } = findBad(value, '', [], limit) ?? { path: '', reason: 'something JSON cannot hold' }
+  throw new StrataError(
+    CODES[reason] ?? 'INVALID_RESULT',
+    `${path === '' ? 'the result' : path} is ${reason}, which cannot be stored as JSON`,
+    {
+      data: { path, reason },
+      hint: 'Return null, or leave the member out.',
+    },
+  )
+}
+
+/** PLAIN or NEEDS_PEN; throws as `checkSerialisable` for what can't be stored. */
 export const surveyResult = (value: unknown, maxDepth?: number): number => {
   const limit = depthLimit(maxDepth)
   const found = survey(value, limit)
@@ -108,8 +123,8 @@ export const surveyResult = (value: unknown, maxDepth?: number): number => {
 }
 
 /**
- * Throws INVALID_RESULT, naming the path (`results[3].ts`) and the reason, for what JSON would drop, change or refuse:
- * undefined, NaN, the infinities, BigInt, functions, symbols, cycles, holes in arrays, and objects with a class other
- * than JsonNumber (Date, Map, …). Values are not named. Deeper than `parseJson` reads is refused too: same default.
+ * Throws, naming the path (`results[3].ts`) and the reason, for what JSON would drop, change or refuse: RESULT_UNDEFINED (holes
+ * in arrays, too), RESULT_NAN (the infinities, too), RESULT_BIGINT, RESULT_CYCLE, ASYNC_STEP for a promise; INVALID_RESULT for
+ * functions, symbols, and objects with a class other than JsonNumber (Date, Map, …). Values are not named. Deeper than `parseJson` reads is refused too: same default.
  */
 export const checkSerialisable = (value: unknown, maxDepth?: number): void => void surveyResult(value, maxDepth)

@@ -61,25 +61,26 @@ describe('41 a result that JSON cannot hold is refused with its path', () => {
     x = 1
   }
   const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)])
-  test.each<[string, unknown, string, RegExp]>([
-    ['undefined itself', undefined, '', /undefined/],
-    ['an undefined member', { results: [0, { ts: undefined }] }, 'results[1].ts', /undefined/],
-    ['a hole', { a: [1, , 2] }, 'a[1]', /undefined/],
-    ['NaN', { regions: { 'R D': Number.NaN } }, 'regions["R D"]', /NaN/],
-    ['Infinity', [-Infinity], '[0]', /-Infinity/],
-    ['BigInt', [[1n]], '[0][0]', /BigInt/],
+  test.each<[string, unknown, string, RegExp, string?]>([
+    ['undefined itself', undefined, '', /undefined/, 'RESULT_UNDEFINED'],
+    ['an undefined member', { results: [0, { ts: undefined }] }, 'results[1].ts', /undefined/, 'RESULT_UNDEFINED'],
+    ['a hole', { a: [1, , 2] }, 'a[1]', /undefined/, 'RESULT_UNDEFINED'],
+    ['NaN', { regions: { 'R D': Number.NaN } }, 'regions["R D"]', /NaN/, 'RESULT_NAN'],
+    ['Infinity', [-Infinity], '[0]', /-Infinity/, 'RESULT_NAN'],
+    ['BigInt', [[1n]], '[0][0]', /BigInt/, 'RESULT_BIGINT'],
+    ['a promise', { later: Promise.resolve(1) }, 'later', /an instance of Promise/, 'ASYNC_STEP'],
     ['a function', { toJSON: () => 1 }, 'toJSON', /function/],
     ['a symbol', { s: Symbol('x') }, 's', /symbol/],
     ['a Date', { at: new Date(0) }, 'at', /an instance of Date/],
     ['a Map', new Map(), '', /an instance of Map/],
     ['a class of one’s own', { p: new Point() }, 'p', /an instance of Point/],
-    ['a cycle', cyclic, 'a[0]', /cycle/],
+    ['a cycle', cyclic, 'a[0]', /cycle/, 'RESULT_CYCLE'],
     ['too deep', deep(201), '[0]'.repeat(200), /deeper than 200/],
-  ])('%s', (_name, value, path, reason) => {
+  ])('%s', (_name, value, path, reason, code = 'INVALID_RESULT') => {
     const error = failure(() => checkSerialisable(value))
-    expect(error).toMatchObject({ code: 'INVALID_RESULT', data: { path } })
+    expect(error).toMatchObject({ code, data: { path } })
     expect(error.message).toMatch(reason)
-    expect(failure(() => stringifyJson(value, { layout: 'go' })).code).toBe('INVALID_RESULT')
+    expect(failure(() => stringifyJson(value, { layout: 'go' })).code).toBe(code)
   })
 
   test('what it can hold passes', () => {

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto'
+import type { AnyCtx, AnyMigration, Signal } from './chain.ts'
+import { StrataError } from './errors.ts'
+import type { Kinds } from './schema.ts'
+
+/** What a step's functions are given besides their input. Everything here is a function of step, path and input. */
+
+/** What a step is working at: the file, the record in it (null: what is around the records), and that very value. */
+export type At = { readonly file: string; readonly record: number | null; readonly unit: unknown }
+
+export type CtxParts = {
+  readonly m: AnyMigration
+  readonly direction: string
+  readonly kinds: Kinds
+  readonly at: () => At
+  readonly find: (kind: string) => unknown
+  readonly warn: AnyCtx['warn']
+  readonly aborted: () => boolean
+}
+
+const uuidFrom = (hex: string): string => {
+  const variant = ((Number.parseInt(hex.slice(16, 18), 16) & 0x3f) | 0x80).toString(16)
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `${variant}${hex.slice(18, 20)}`, hex.slice(20, 32)].join('-')
+}
+
+/** Ids of version 8 (RFC 9562): the SHA-256 of step, path, place, input and how many were given out for that input before. */
+const idsOf = ({ m, direction, at }: CtxParts): (() => string) => {
+  let here: { unit: unknown; record: number | null; seed: string; calls: number } | undefined
+  return () => {
+    const { file, record, unit } = at()
+    if (here === undefined || here.unit !== unit || here.record !== record)
+      here = { unit, record, seed: JSON.stringify([m.to.version, direction, file, record, unit]), calls: 0 }
+    here.calls += 1
+    return uuidFrom(createHash('sha256').update(`${here.calls} ${here.seed}`).digest('hex'))
+  }
+}
+
+const signalOf = (aborted: () => boolean): Signal => ({
+  get aborted() {
+    return aborted()
+  },
+  throwIfAborted: () => {
+    if (aborted()) throw new StrataError('CANCELLED', 'CANCELLED: stopped on request, or out of time', { hint: 'Start again at any time.' })
+  },
+})
+
+export const createCtx = (parts: CtxParts): AnyCtx => ({
+  path: parts.at().file,
+  find: parts.find,
+  read: (kind) => {
+    const found = parts.find(kind)
+    if (found === undefined) throw new StrataError('ABSENT', `the dataset has no ${parts.kinds[kind]?.path ?? kind}`)
+    return found
+  },
+  warn: parts.warn,
+  id: idsOf(parts),
+  now: () => Date.parse(parts.m.createdAt),
+  signal: signalOf(parts.aborted),
+})
