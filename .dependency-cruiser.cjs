@@ -30,6 +30,7 @@ const PURE_BUILTINS = builtin(
   'timers/promises',
   'url',
   'util',
+  'vm', // its watchdog ends what never ends
   'worker_threads',
   'zlib',
 )

@@ -43,9 +43,21 @@ const split = (name: string): { snapshot: string; path: string | undefined } => 
 
 export const show = async (run: Run): Promise<number> => {
   const { snapshot, path } = split(run.parsed.args[0] ?? '@')
+  const as = text(run.parsed.flags.as)
+  if (as !== undefined && path === undefined)
+    throw new StrataError('BAD_ARGUMENT', '--as needs a file', { hint: `For example: strata show ${snapshot}:config.json --as ${as}` })
   if (path !== undefined) {
-    const bytes = await run.app.readFile(snapshot, path)
-    if (run.json) out(JSON.stringify({ snapshot, path, size: bytes.byteLength, base64: Buffer.from(bytes).toString('base64') }))
+    const bytes = await (as === undefined ? run.app.readFile(snapshot, path) : run.app.read(path, { as, of: snapshot }))
+    if (run.json)
+      out(
+        JSON.stringify({
+          snapshot,
+          path,
+          ...(as === undefined ? {} : { as }),
+          size: bytes.byteLength,
+          base64: Buffer.from(bytes).toString('base64'),
+        }),
+      )
     else process.stdout.write(bytes)
     return 0
   }

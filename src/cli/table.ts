@@ -105,8 +105,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     least: 1,
     most: 1,
     summary: 'a snapshot, or the bytes of a file in it',
-    options: {},
-    examples: ['strata show @', 'strata show 1.0.0:config.json'],
+    options: { as: { type: 'string', value: 'VERSION', help: 'the file in the form of another schema version; writes nothing' } },
+    examples: ['strata show @', 'strata show 1.0.0:config.json', 'strata show @:config.json --as 1.0.0'],
   },
   {
     name: 'diff',

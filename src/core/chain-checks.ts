@@ -149,7 +149,7 @@ const checkVersions = (report: Report, m: AnyMigration, known: readonly string[]
 }
 
 /** Everything that keeps `c` from being a chain; empty when it is one. */
-export const chainProblems = (c: AnyChain): StrataError[] => {
+const chainProblems = (c: AnyChain): StrataError[] => {
   const found: StrataError[] = []
   const versions = c.schemas.map((s) => s.version)
   const of =

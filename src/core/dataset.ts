@@ -15,6 +15,8 @@ export type Dataset = {
   readonly ignore: readonly string[]
   /** White space and escapes of written JSON: as the file had them, or as Go's MarshalIndent writes them. */
   readonly layout: Layout
+  /** How long the migration of one file may take before it fails with MIGRATION_TIMEOUT (60); a second more for each megabyte of it. */
+  readonly secondsPerFile?: number
   /** The version of a file without a header, from its first 4 KiB as text; null when it cannot be told. */
   readonly detect?: (file: { path: string; head: string }) => string | null
   /** The files of a fresh install, at the newest version: path to document. */

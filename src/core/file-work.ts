@@ -10,6 +10,7 @@ import type { Kind, Kinds } from './schema.ts'
 import type { Loss } from './laws.ts'
 import { Laws, announced, shrunk } from './laws.ts'
 import { kindOf } from './schema.ts'
+import type { Ending } from './step-context.ts'
 import { createCtx } from './step-context.ts'
 import type { Place } from './step-failure.ts'
 import { failure, invalid, recordIn, settled } from './step-failure.ts'
@@ -18,7 +19,7 @@ import { failure, invalid, recordIn, settled } from './step-failure.ts'
 export type StepFile = { readonly path: string; readonly bytes: Uint8Array | null }
 
 /** `frozen`: inputs cannot be changed, as in checks. `aborted`: whether it is time to give up. */
-export type RunOptions = { readonly frozen?: boolean; readonly aborted?: () => boolean }
+export type RunOptions = { readonly frozen?: boolean; readonly aborted?: () => Ending | null }
 
 /** How a step reads other files of the dataset: the document at a chain position, and the path of a kind's only file. */
 export type Others = {
@@ -47,6 +48,11 @@ export class FileWork {
     this.#others = others
     this.#dataset = dataset
     this.#place = { file: path, step: '', record: null }
+  }
+
+  /** Where in the file the work is. */
+  get place(): Readonly<Place> {
+    return this.#place
   }
 
   get issues(): Issue[] {
@@ -190,7 +196,7 @@ export class FileWork {
         if (before === undefined) this.#warned.set(key, issue({ severity: 'warning', code, message, hint, file, record, step }))
         else before.count += 1
       },
-      aborted: this.#others.run?.aborted ?? (() => false),
+      aborted: this.#others.run?.aborted ?? (() => null),
     })
   }
 

@@ -15,20 +15,25 @@ const decoder = new TextDecoder()
 
 export const headOf = (bytes: Uint8Array): string => decoder.decode(bytes.subarray(0, HEAD_BYTES))
 
-/** A source over files in memory. A file whose version cannot be told is taken to be at `base`. */
-export const memorySource = (dataset: Dataset, files: Files, base: number): Source => ({
-  paths: [...files.keys()],
-  bytes: (path) => {
-    const bytes = files.get(path)
-    if (bytes === undefined) throw new StrataError('ABSENT', `there is no ${path}`)
-    return bytes
-  },
+/** A source over files in memory or anywhere else. A file whose version cannot be told is taken to be at `base`. */
+export const sourceOf = (dataset: Dataset, paths: readonly string[], bytes: (path: string) => Uint8Array, base: number): Source => ({
+  paths,
+  bytes,
   start: (path) => {
-    const version = fileVersion(dataset, path, headOf(files.get(path) ?? new Uint8Array()))
+    const version = fileVersion(dataset, path, headOf(bytes(path)))
     const index = version === null ? base : effectiveIndex(dataset.chain, path, version, base)
     return index < 0 ? base : index
   },
 })
+
+export const memorySource = (dataset: Dataset, files: Files, base: number): Source => {
+  const bytes = (path: string): Uint8Array => {
+    const found = files.get(path)
+    if (found === undefined) throw new StrataError('ABSENT', `there is no ${path}`)
+    return found
+  }
+  return sourceOf(dataset, [...files.keys()], bytes, base)
+}
 
 /** Takes a whole dataset in memory from one schema version to a later one; one map of files and one list of issues per step. */
 export const migrateFiles = (
@@ -77,16 +82,37 @@ const carryDerived = (made: readonly (readonly { path: string }[])[], steps: Map
   })
 }
 
-/** One file of a dataset in memory as it is at another schema version, by `migrate` or `rollback`. */
-export const fileAt = (dataset: Dataset, files: Files, path: string, base: string, version: string): Uint8Array => {
-  const source = memorySource(dataset, files, requireVersion(dataset, base))
+/** Whether a step between two chain positions changes the kind of `path`. */
+const isChanged = (dataset: Dataset, path: string, from: number, to: number): boolean =>
+  dataset.chain.migrations.slice(Math.min(from, to), Math.max(from, to)).some((m) => {
+    const [before, after] = [kindOf(m.from.kinds, path), kindOf(m.to.kinds, path)]
+    return before !== after || (before !== undefined && m.files[before] !== undefined)
+  })
+
+/**
+ * One file as it is at another schema version, by `migrate` or `rollback`; its own bytes where no step in between changes it.
+ * Throws ABSENT for a file that there is none of at that version, and what a migration throws.
+ */
+export const fileFrom = (transformer: Transformer, dataset: Dataset, source: Source, path: string, version: string): Uint8Array => {
   const index = requireVersion(dataset, version)
+  if (!source.paths.includes(path)) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
+  if (!isChanged(dataset, path, source.start(path), index)) return source.bytes(path)
   const kinds = dataset.chain.schemas[index]?.kinds ?? {}
   const kind = kinds[kindOf(kinds, path) ?? '']
-  if (kind === undefined) throw new StrataError('ABSENT', `${path} is of no kind in ${version}`)
-  const parsed = new Transformer(dataset, source).document(path, index)
+  if (kind === undefined)
+    throw new StrataError('ABSENT', `${path} is of no kind in ${version}`, {
+      data: { file: path, version },
+      hint: 'That version has no such file.',
+    })
+  const parsed = transformer.document(path, index)
   // The shared document is frozen; rendering puts the records back into a copy of its head. A spread would lose the order of its keys.
   const isObject = typeof parsed.head === 'object' && parsed.head !== null && !Array.isArray(parsed.head)
   const head = isObject ? fromEntries(entries(parsed.head)) : parsed.head
   return renderDocument(kind, { ...parsed, head }, dataset.layout)
+}
+
+/** The same over a dataset in memory that is at `base`. */
+export const fileAt = (dataset: Dataset, files: Files, path: string, base: string, version: string): Uint8Array => {
+  const source = memorySource(dataset, files, requireVersion(dataset, base))
+  return fileFrom(new Transformer(dataset, source), dataset, source, path, version)
 }

@@ -61,7 +61,7 @@ const inside = (def: Def, path: string): [path: string, node: unknown][] => {
 }
 
 /** The first part of a schema that changes values or can match none: where, and what it is. */
-export const schemaProblem = (node: unknown, path = '', seen = new Set<unknown>()): { path: string; problem: string } | undefined => {
+const schemaProblem = (node: unknown, path = '', seen = new Set<unknown>()): { path: string; problem: string } | undefined => {
   const def = defOf(node)
   if (def === undefined || seen.has(node)) return undefined
   seen.add(node)

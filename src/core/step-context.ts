@@ -5,6 +5,9 @@ import type { Kinds } from './schema.ts'
 
 /** What a step's functions are given besides their input. Everything here is a function of step, path and input. */
 
+/** Why a step should give up: the job was cancelled, or the file's time is over. */
+export type Ending = 'CANCELLED' | 'MIGRATION_TIMEOUT'
+
 /** What a step is working at: the file, the record in it (null: what is around the records), and that very value. */
 export type At = { readonly file: string; readonly record: number | null; readonly unit: unknown }
 
@@ -15,7 +18,7 @@ export type CtxParts = {
   readonly at: () => At
   readonly find: (kind: string) => unknown
   readonly warn: AnyCtx['warn']
-  readonly aborted: () => boolean
+  readonly aborted: () => Ending | null
 }
 
 const uuidFrom = (hex: string): string => {
@@ -35,12 +38,18 @@ const idsOf = ({ m, direction, at }: CtxParts): (() => string) => {
   }
 }
 
-const signalOf = (aborted: () => boolean): Signal => ({
+const SAID: Readonly<Record<Ending, string>> = {
+  CANCELLED: 'CANCELLED: stopped on request; the active snapshot is as it was',
+  MIGRATION_TIMEOUT: 'the step gave up: the time for this file is over',
+}
+
+const signalOf = (aborted: CtxParts['aborted']): Signal => ({
   get aborted() {
-    return aborted()
+    return aborted() !== null
   },
   throwIfAborted: () => {
-    if (aborted()) throw new StrataError('CANCELLED', 'CANCELLED: stopped on request, or out of time', { hint: 'Start again at any time.' })
+    const why = aborted()
+    if (why !== null) throw new StrataError(why, SAID[why], { hint: 'Nothing was switched. Start again at any time.' })
   },
 })
 

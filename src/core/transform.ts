@@ -31,6 +31,7 @@ export class Transformer {
   readonly #source: Source
   readonly #shared = new Map<string, Parsed>()
   readonly run: RunOptions
+  #working: FileWork | undefined
 
   constructor(dataset: Dataset, source: Source, run: RunOptions = {}) {
     this.run = run
@@ -38,9 +39,15 @@ export class Transformer {
     this.#source = source
   }
 
+  /** Which step and which record of the last file it is, or was, at. */
+  get place(): { readonly step: string | null; readonly record: number | null } {
+    return this.#working?.place ?? { step: null, record: null }
+  }
+
   /** Takes one file through the steps `from`..`to - 1`. Throws MIGRATION_FAILED, INVALID_RESULT, DATA_LOST or a JSON_ error. */
   file(path: string, from: number, to: number): FileResult {
     const work = new FileWork(this, this.#dataset, path)
+    this.#working = work
     const start = this.#source.start(path)
     const steps: StepFile[][] = []
     for (let i = from; i < to; i++) {
@@ -86,6 +93,7 @@ export class Transformer {
     const start = this.#source.start(path)
     const { schemas } = this.#dataset.chain
     const work = new FileWork(this, this.#dataset, path)
+    this.#working ??= work
     let parsed = work.parse(start, this.#source.bytes(path))
     for (let i = start; i < index; i++) parsed = work.pass(parsed, i, 'migrate')
     for (let i = start; i > index; i--) parsed = work.pass(parsed, i - 1, 'rollback')

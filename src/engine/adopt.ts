@@ -17,6 +17,7 @@ import { readFile } from '../storage/files.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
 import { captureDirectory } from './capture.ts'
+import { inTime } from './bounded.ts'
 import { survey } from './survey.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
@@ -116,7 +117,13 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
       .filter((f) => f.path !== path && kinds[kindOf(kinds, f.path) ?? '']?.record === undefined)
       .map((f) => [f.path, repository.blob(f.oid)]),
   )
-  const derived = new Transformer(dataset, memorySource(dataset, others, sides.position)).rederive(path, sides.position, bytes)
+  const transformer = new Transformer(dataset, memorySource(dataset, others, sides.position))
+  const derived = inTime(
+    { path, size: bytes.byteLength },
+    dataset.secondsPerFile,
+    () => transformer.place,
+    () => transformer.rederive(path, sides.position, bytes),
+  )
   const outputs = [put(work, path, bytes, ours.mode), ...derived.map((f) => put(work, f.path, f.bytes ?? new Uint8Array(), ours.mode))]
   work.staging.put(path, outputs, [])
   context.log('info', `${added} records taken over`, { file: path })

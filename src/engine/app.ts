@@ -27,6 +27,7 @@ import type { Preview } from './preview.ts'
 import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
+import { readActive, readCommitted } from './read-as.ts'
 import { recover } from './recover.ts'
 import type { Switched } from './rollback.ts'
 import { previewSwitch, redo, rollback } from './rollback.ts'
@@ -242,6 +243,17 @@ export class App {
     return this.#guard(() => showSnapshot(this.#context, snapshot))
   }
 
+  /**
+   * A file in the form that schema version `as` gives it, by `migrate` or `rollback`, in memory: nothing is written. From the active
+   * directory as it stands, or from a snapshot `of` any name as committed. Throws ABSENT, NEWER_SCHEMA, and what a migration throws.
+   *
+   *     const old = JSON.parse(Buffer.from(await app.read('config.json', { as: '1.0.0' })).toString())
+   */
+  read(path: string, { as, of }: { as: string; of?: string }): Promise<Uint8Array> {
+    return this.#answer(() => (of === undefined ? readActive(this.#context, path, as) : readCommitted(this.#context, of, path, as)))
+  }
+
+  /** A file's bytes in a snapshot, as committed. Throws ABSENT. */
   readFile(snapshot: string, path: string): Promise<Uint8Array> {
     return this.#answer(() => showFile(this.#context, snapshot, path))
   }

@@ -30,7 +30,11 @@ export const events = (context: Context, jobId?: string): HistoryEvent[] => {
 }
 
 /** Opens the repository for one reading call. */
+<<<<<<< HEAD
 export const readRepository = <T>(context: Context, use: (repository: Repository) => T): T => {
+=======
+export const reading = <T>(context: Context, use: (repository: Repository) => T): T => {
+>>>>>>> d18ca9e (Old formats stay readable: app.read and show --as give any file in any version; a step that never ends is ended)
   const repository = new Repository(context.fs, context.paths.repository)
   try {
     return use(repository)

@@ -192,7 +192,8 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   options.progress.started(jobId)
   const staging = new Staging(context, spec.base, targets)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
-  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
+  const { fs, dataset, module, workers } = context
+  const pool = new Pool({ fs, dataset, module, bytes, workers, signal: options.signal })
   const transaction = session.repository.begin()
   const work: JobWork = { session, staging, pool, transaction, progress: options.progress, signal: options.signal, jobId, targets }
   try {

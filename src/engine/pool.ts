@@ -27,8 +27,20 @@ const workerUrl = (): URL =>
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
+/** What a worker is started with: the dataset's module, and a word of shared memory that is set when it should stop. */
+export type WorkerData = { readonly module: string; readonly stop: Int32Array }
+
 /** What a worker says once it has loaded everything: until then it may fail for want of open files or memory. */
 export type Ready = 'ready'
+
+export type PoolOptions = {
+  fs: FsPort
+  dataset: Dataset | null
+  module: string | null
+  bytes: number
+  workers?: number
+  signal?: AbortSignal | undefined
+}
 
 /** Runs tasks in workers, or here when `bytes` of work are few. */
 export class Pool {
@@ -39,13 +51,15 @@ export class Pool {
   readonly #queue: Waiting[] = []
   readonly #idle: Worker[] = []
   readonly #all = new Set<Worker>()
+  readonly #stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   #starting = 0
 
-  /** `module` is where a worker finds the dataset; without it everything runs on this thread. */
-  constructor(options: { fs: FsPort; dataset: Dataset | null; module: string | null; bytes: number; workers?: number }) {
+  /** `module` is where a worker finds the dataset; without it everything runs on this thread. `signal` tells tasks to stop. */
+  constructor(options: PoolOptions) {
     this.#fs = options.fs
     this.#dataset = options.dataset
     this.#module = options.module
+    options.signal?.addEventListener('abort', () => void Atomics.store(this.#stop, 0, 1), { once: true })
     const most = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS)
     this.#size = options.module === null || options.bytes < WORKER_BYTES ? 0 : most
   }
@@ -92,7 +106,7 @@ export class Pool {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-    return runTask({ fs: this.#fs, dataset: this.#dataset }, task)
+    return runTask({ fs: this.#fs, dataset: this.#dataset, cancelled: () => Atomics.load(this.#stop, 0) !== 0 }, task)
   }
 
   #delegate(task: Task): Promise<Result> {
@@ -118,7 +132,8 @@ export class Pool {
   #start(): void {
     let worker: Worker
     try {
-      worker = new Worker(workerUrl(), { workerData: { module: this.#module }, stdin: false })
+      // Without a module there are no workers.
+      worker = new Worker(workerUrl(), { workerData: { module: this.#module ?? '', stop: this.#stop } satisfies WorkerData, stdin: false })
     } catch {
       this.#size = this.#all.size
       return

@@ -8,6 +8,7 @@ import type { Source } from '../core/transform.ts'
 import { Transformer } from '../core/transform.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { readStable } from '../storage/read-stable.ts'
+import { eachInTime, expired } from './bounded.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
 import type { Made, TaskEnv, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
 
@@ -43,11 +44,13 @@ class DirectorySource implements Source {
   }
 }
 
-const transformerFor = ({ fs, dataset }: TaskEnv, task: TransformTask): NonNullable<typeof kept> => {
+const transformerFor = ({ fs, dataset, cancelled }: TaskEnv, task: TransformTask): NonNullable<typeof kept> => {
   if (kept?.key === task.key) return kept
   if (dataset === null) throw new StrataError('BAD_ARGUMENT', 'a transform needs a dataset')
   const source = new DirectorySource(fs, dataset, task)
-  kept = { key: task.key, source, transformer: new Transformer(dataset, source) }
+  const aborted = (): 'CANCELLED' | 'MIGRATION_TIMEOUT' | null =>
+    cancelled?.() === true ? 'CANCELLED' : expired() ? 'MIGRATION_TIMEOUT' : null
+  kept = { key: task.key, source, transformer: new Transformer(dataset, source, { aborted }) }
   return kept
 }
 
@@ -119,10 +122,22 @@ export const transform = (env: TaskEnv, task: TransformTask): TransformResult =>
   const blobs = new Blobs()
   const stale: string[] = []
   const done: NonNullable<ReturnType<typeof transformOne>>[] = []
-  for (const file of task.files) {
-    const one = transformOne(env, task, file, blobs)
-    if (one === undefined) stale.push(file.path)
-    else done.push(one)
+  const { transformer } = transformerFor(env, task)
+  try {
+    eachInTime(
+      task.files,
+      env.dataset?.secondsPerFile,
+      () => transformer.place,
+      (file) => {
+        const one = transformOne(env, task, file, blobs)
+        if (one === undefined) stale.push(file.path)
+        else done.push(one)
+      },
+    )
+  } catch (error) {
+    // What was ended in the middle of anything is not used again.
+    kept = undefined
+    throw error
   }
   const { pack, oid } = blobs.encode()
   const settle = ({ place, oid: known, ...rest }: Omit<Pending, 'bytes'>): Made => ({ ...rest, oid: known ?? oid(place ?? -1) })

@@ -89,4 +89,5 @@ export type Task = CaptureTask | TransformTask | VerifyTask
 export type Result = CaptureResult | TransformResult | VerifyResult
 export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
 
-export type TaskEnv = { readonly fs: FsPort; readonly dataset: Dataset | null }
+/** `cancelled`: whether the job was asked to stop; a task may look at any time. */
+export type TaskEnv = { readonly fs: FsPort; readonly dataset: Dataset | null; readonly cancelled?: () => boolean }

@@ -2,7 +2,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { StrataError, fromSystem } from '../core/errors.ts'
 import { nodeFsPort } from '../storage/fs.ts'
 import { loadDataset } from './load.ts'
-import type { Ready, Reply, WireError } from './pool.ts'
+import type { Ready, Reply, WireError, WorkerData } from './pool.ts'
 import type { Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
@@ -13,8 +13,9 @@ const wireError = (cause: unknown): WireError => {
   return { code: null, message: String(error), hint: '', data: {}, stack: error.stack ?? '' }
 }
 
-const serve = (port: NonNullable<typeof parentPort>, module: string): void => {
+const serve = (port: NonNullable<typeof parentPort>, { module, stop }: WorkerData): void => {
   const dataset = loadDataset(module)
+  const cancelled = (): boolean => Atomics.load(stop, 0) !== 0
   // Whoever cannot load says nothing and ends: the pool goes on without this worker.
   dataset.then(
     () => {
@@ -27,7 +28,7 @@ const serve = (port: NonNullable<typeof parentPort>, module: string): void => {
   port.on('message', (task: Task) => {
     void dataset
       .then((loaded) => {
-        const result = runTask({ fs: nodeFsPort, dataset: loaded }, task)
+        const result = runTask({ fs: nodeFsPort, dataset: loaded, cancelled }, task)
         const reply: Reply = { id: 0, result }
         port.postMessage(reply, 'pack' in result ? [result.pack.buffer] : [])
       })
@@ -38,4 +39,4 @@ const serve = (port: NonNullable<typeof parentPort>, module: string): void => {
 }
 
 // The pool hands over the module's path; without a parent port this file was started by mistake, and there is nothing to do.
-if (!isMainThread && parentPort !== null) serve(parentPort, (workerData as { module: string }).module)
+if (!isMainThread && parentPort !== null) serve(parentPort, workerData as WorkerData)

@@ -94,7 +94,7 @@ describe('the signal', () => {
 
   test('is quiet as long as nobody gives up', () => expect(look({})).toBe(false))
   test('ends a step that asks for it', () => {
-    expect(() => look({ aborted: () => true })).toThrow(
+    expect(() => look({ aborted: () => 'CANCELLED' })).toThrow(
       expect.objectContaining({ code: 'CANCELLED', data: { file: 'settings.json', record: null, step: '2.0.0' } }),
     )
   })

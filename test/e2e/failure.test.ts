@@ -37,20 +37,47 @@ const failing = (plan: ToyPlan) => {
 const SECOND = '(r) => { if (r.n === 2) throw new Error("boom") ; return r }'
 
 describe('a migration that fails', () => {
-  it.each<[string, ToyPlan, { file: string; record: number | null; cause: RegExp }]>([
+  it.each<[string, ToyPlan, { file: string; record: number | null; cause: RegExp; code?: string }]>([
     ['throws in a record', { record: SECOND }, { file: 'days/1.json', record: 1, cause: /boom/ }],
     ['throws in a file', { settings: '() => { throw new Error("boom") }' }, { file: 'settings.json', record: null, cause: /boom/ }],
     ['throws something that is no error', { settings: '() => { throw "boom" }' }, { file: 'settings.json', record: null, cause: /boom/ }],
-    ['returns NaN', { record: '(r) => ({ ...r, m: NaN })' }, { file: 'days/1.json', record: 0, cause: /NaN/ }],
-    ['returns undefined', { record: '() => undefined' }, { file: 'days/1.json', record: 0, cause: /undefined/ }],
-    ['returns a member undefined', { record: '(r) => ({ ...r, m: undefined })' }, { file: 'days/1.json', record: 0, cause: /undefined/ }],
-    ['returns a BigInt', { record: '(r) => ({ ...r, m: 1n })' }, { file: 'days/1.json', record: 0, cause: /bigint/i }],
+    ['returns NaN', { record: '(r) => ({ ...r, m: NaN })' }, { file: 'days/1.json', record: 0, cause: /NaN/, code: 'RESULT_NAN' }],
+    ['returns undefined', { record: '() => undefined' }, { file: 'days/1.json', record: 0, cause: /undefined/, code: 'RESULT_UNDEFINED' }],
+    [
+      'returns a member undefined',
+      { record: '(r) => ({ ...r, m: undefined })' },
+      { file: 'days/1.json', record: 0, cause: /undefined/, code: 'RESULT_UNDEFINED' },
+    ],
+    [
+      'returns a BigInt',
+      { record: '(r) => ({ ...r, m: 1n })' },
+      { file: 'days/1.json', record: 0, cause: /bigint/i, code: 'RESULT_BIGINT' },
+    ],
     ['returns a Date', { record: '(r) => ({ ...r, m: new Date(0) })' }, { file: 'days/1.json', record: 0, cause: /Date/ }],
-    ['returns a promise', { record: 'async (r) => r' }, { file: 'days/1.json', record: 0, cause: /n: / }],
+    [
+      'returns a promise',
+      { record: '(r) => Promise.resolve(r)' },
+      { file: 'days/1.json', record: 0, cause: /promise/, code: 'ASYNC_STEP' },
+    ],
+    [
+      'is asynchronous deep inside',
+      { record: 'async (r) => { throw new Error("late") }' },
+      { file: 'days/1.json', record: 0, cause: /promise/, code: 'ASYNC_STEP' },
+    ],
     [
       'returns a cycle',
       { settings: '(doc) => { const d = { ...doc }; d.self = d; return d }' },
-      { file: 'settings.json', record: null, cause: /contains itself/ },
+      { file: 'settings.json', record: null, cause: /part of a cycle/, code: 'RESULT_CYCLE' },
+    ],
+    [
+      'never ends',
+      { record: '(r) => { while (r.n === 2); return r }', more: 'secondsPerFile: 0.3,' },
+      { file: 'days/1.json', record: 1, cause: /has not ended within 0.3/, code: 'MIGRATION_TIMEOUT' },
+    ],
+    [
+      'gives up when the signal says so',
+      { settings: '(doc, ctx) => { for (;;) ctx.signal.throwIfAborted() }', more: 'secondsPerFile: 0.3,' },
+      { file: 'settings.json', record: null, cause: /gave up/, code: 'MIGRATION_TIMEOUT' },
     ],
     ['returns a wrong shape', { record: '(r) => ({ n: "one" })' }, { file: 'days/1.json', record: 0, cause: /n/ }],
     [
@@ -61,14 +88,14 @@ describe('a migration that fails', () => {
     [
       'loses items that it did not announce',
       { settings: '(doc) => ({ ...doc, items: doc.items.slice(1) })' },
-      { file: 'settings.json', record: null, cause: /2.*1|items/ },
+      { file: 'settings.json', record: null, cause: /2.*1|items/, code: 'DATA_LOST' },
     ],
   ])('%s: the active snapshot, its directory and the original stay, the job names file, record, step and cause', (_, plan, wanted) => {
     const { ran, job, failed } = failing(plan)
     expect(ran.stdout + ran.stderr).toContain(wanted.file)
     expect(job).toMatchObject({ status: 'failed', endTime: expect.any(String), errorCode: failed?.code })
     expect(job.error).toMatch(wanted.cause)
-    expect(failed).toMatchObject({ file: wanted.file, record: wanted.record, step: '2.0.0' })
+    expect(failed).toMatchObject({ file: wanted.file, record: wanted.record, step: '2.0.0', ...(wanted.code && { code: wanted.code }) })
   })
 
   it('says what is still active and what to do, on stdout, once', () => {

@@ -18,6 +18,10 @@ export type ToyPlan = {
   /** What the module does when it is loaded. */
   setup?: string
   loses?: string
+  /** More members of the dataset. */
+  more?: string
+  /** The version of the second schema: 2.0.0 unless it says so. */
+  second?: string
   /** How long the chain is: 2.0.0 lifts, 3.0.0 adds sums. */
   newest?: '1.0.0' | '2.0.0' | '3.0.0'
 }
@@ -43,7 +47,7 @@ const days0 = records('days/*.json', '', z.null(), z.looseObject({ n: z.number()
 const days1 = records('days/*.json', 'list', z.looseObject({ header }), z.looseObject({ n: z.number() }), { damaged: 'quarantine' })
 const sums = file('sums/*.json', z.looseObject({ header, sum: z.number() }))
 const v1 = schema('1.0.0', { settings: settings0, days: days0 })
-const v2 = schema('2.0.0', { settings: settings1, days: days1 })
+const v2 = schema('${plan.second ?? '2.0.0'}', { settings: settings1, days: days1 })
 const v3 = schema('3.0.0', { ...v2.kinds, sums })
 const of = (version) => ({ schemaVersion: version })
 const about = { description: 'a step', createdAt: '2026-01-01T00:00:00Z', changes: [] }
@@ -52,10 +56,10 @@ const settings = ${plan.settings ?? '(doc) => doc'}
 const second = migration(v1, v2, {
   ...about,
   files: {
-    settings: { file: { migrate: (doc, ctx) => settings({ header: of('2.0.0'), ...doc }, ctx), rollback: ({ header, ...rest }) => rest } },
+    settings: { file: { migrate: (doc, ctx) => settings({ header: of('${plan.second ?? '2.0.0'}'), ...doc }, ctx), rollback: ({ header, ...rest }) => rest } },
     days: {
       record: {
-        migrate: { head: () => ({ header: of('2.0.0') }), record: (r, sum, ctx) => record(r, ctx) },
+        migrate: { head: () => ({ header: of('${plan.second ?? '2.0.0'}') }), record: (r, sum, ctx) => record(r, ctx) },
         rollback: { head: () => null, record: (r) => r },
       },
     },
@@ -81,6 +85,7 @@ export default dataset({
   ignore: ['logs/**'],
   detect: ({ head }) => (/^\\s*(\\[|\\{"items")/.test(head) ? '1.0.0' : null),
   initial: () => ({}),
+  ${plan.more ?? ''}
 })
 `
 
