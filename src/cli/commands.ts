@@ -8,8 +8,9 @@ import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
 import { repair } from './repair-command.ts'
 import type { Run } from './run.ts'
-import { differenceText, print, text } from './run.ts'
+import { print, text } from './run.ts'
 import { findingsText } from './status-text.ts'
+import { switchCommand } from './switch-command.ts'
 
 const seconds = (value: string | undefined): number => {
   const parsed = Number(value ?? 0)
@@ -163,39 +164,6 @@ const migrate = async (run: Run): Promise<number> => {
   return 0
 }
 
-const switched = async (run: Run, kind: 'rollback' | 'redo'): Promise<number> => {
-  const { flags, args } = run.parsed
-  const exact = flags.exact === true
-  if (flags['dry-run'] === true) {
-    const p = await run.app.preview(kind, args[0])
-    const files = p.written.length + p.pending.length
-    print(run, p, [
-      `Would switch from ${p.from.id} to ${p.to.id}`,
-      files === 0
-        ? '  nothing has been written since'
-        : `  ${plural(files, 'file')} written since: needs --exact, which keeps them in the history`,
-      ...p.written.slice(0, 20).map(differenceText),
-      ...p.pending.slice(0, 20).map((f) => `  written        ${printable(f)}`),
-    ])
-    return 0
-  }
-  const done = await (kind === 'rollback' ? run.app.rollbackMigration(args[0] ?? '', { exact }) : run.app.redo({ exact }))
-  const status = await run.app.checkMigrationsNeeded()
-  print(run, { from: done.from.id, to: done.to.id, written: done.written, status }, [
-    `${kind === 'rollback' ? 'Went back' : 'Returned'} from ${named(done.from, done.to)} to ${named(done.to, done.from)}`,
-    `  active   ${status.directory}`,
-    ...(done.written.length === 0
-      ? []
-      : [`  what was written since (${plural(done.written.length, 'file')}) stays in the history of ${done.from.id}`]),
-    kind === 'rollback' ? 'Automatic migration is on hold. Return with: strata redo' : 'Automatic migration is on again.',
-  ])
-  return 0
-}
-
-/** A version says it best, unless both have the same. */
-const named = (one: Named, other: Named): string => (one.schemaVersion === other.schemaVersion ? one.id : one.schemaVersion)
-type Named = { readonly id: string; readonly schemaVersion: string }
-
 const checkpoint = async (run: Run): Promise<number> => {
   const done = await run.app.checkpoint(text(run.parsed.flags.message))
   print(run, { snapshot: done.snapshot.id, commit: done.snapshot.commit, changed: done.changed }, [
@@ -213,8 +181,8 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   adopt,
   plan: showPlan,
   migrate,
-  rollback: (run) => switched(run, 'rollback'),
-  redo: (run) => switched(run, 'redo'),
+  rollback: (run) => switchCommand(run, 'rollback'),
+  redo: (run) => switchCommand(run, 'redo'),
   history,
   show,
   diff,

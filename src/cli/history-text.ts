@@ -5,6 +5,11 @@ import { findingText } from './status-text.ts'
 
 const job = (id: string | undefined): string => (id === undefined ? '' : paint('dim', ` ${id}`))
 
+const carriedText = (carried: { files: number; added: number } | undefined): string =>
+  carried === undefined
+    ? ''
+    : `, with ${plural(carried.files, 'file')} written since${carried.added > 0 ? ` (${plural(carried.added, 'record')})` : ''}`
+
 /** What was done for the store's own health. */
 const careText = (e: HistoryEvent): string => {
   switch (e.type) {
@@ -37,7 +42,7 @@ const sentence = (e: HistoryEvent): string | undefined => {
     case 'SnapshotSealed':
       return `sealed ${e.data.snapshot}: ${plural(e.data.files, 'file')}, ${size(e.data.bytes)}`
     case 'SnapshotActivated':
-      return paint('bold', `active: ${e.data.snapshot} (${e.data.reason})`)
+      return `${paint('bold', `active: ${e.data.snapshot} (${e.data.reason})`)}${carriedText(e.data.carried)}`
     case 'MigrationFailed':
       return paint('red', `failed: ${e.data.code}: ${printable(e.data.message)}`)
     case 'Adopted':

@@ -22,7 +22,7 @@ export const GLOBAL: Readonly<Record<string, Option>> = {
 }
 
 const dryRun: Option = { type: 'boolean', help: 'show what would be done; writes nothing at all' }
-const exact: Option = { type: 'boolean', help: 'switch even if data was written since: it stays in the history' }
+const exact: Option = { type: 'boolean', help: 'take nothing along that was written since: it stays in the history' }
 const to: Option = { type: 'string', value: 'VERSION', help: 'stop at this schema version' }
 const from: Option = { type: 'string', value: 'DIR', help: 'the data directory; it is never modified' }
 

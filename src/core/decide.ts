@@ -1,5 +1,5 @@
 import { StrataError } from './errors.ts'
-import type { ActivationReason, EventData, HoldCause, NewEvent } from './events.ts'
+import type { ActivationReason, CarriedCounts, EventData, HoldCause, NewEvent } from './events.ts'
 import type { Oid } from './git-objects.ts'
 import type { Snapshot, State } from './state.ts'
 import { activeSnapshot, beforeJob, lineage } from './state.ts'
@@ -38,7 +38,16 @@ export type Command =
   | { type: 'capture'; data: EventData['SnapshotCaptured'] }
   | { type: 'checkpoint'; data: EventData['CheckpointTaken'] }
   | { type: 'start'; jobId: string; data: EventData['MigrationStarted'] }
-  | { type: 'seal'; jobId: string; steps: readonly { completed: EventData['StepCompleted']; sealed: EventData['SnapshotSealed'] }[] }
+  | {
+      type: 'seal'
+      jobId: string
+      steps: readonly {
+        completed: EventData['StepCompleted']
+        sealed: EventData['SnapshotSealed']
+        /** What its directory has besides what it was sealed as. */
+        then?: EventData['CheckpointTaken'] | undefined
+      }[]
+    }
   | {
       type: 'activate'
       proof: VerifiedSnapshot
@@ -46,6 +55,7 @@ export type Command =
       jobId?: string
       hold: HoldCause | null
       adopted?: EventData['Adopted']
+      carried?: CarriedCounts
     }
   | { type: 'fail'; jobId: string; data: EventData['MigrationFailed'] }
   | { type: 'verify'; proofs: readonly VerifiedSnapshot[] }
@@ -83,13 +93,13 @@ const startJob = (state: State, jobId: string, data: EventData['MigrationStarted
 }
 
 const activate = (state: State, command: Extract<Command, { type: 'activate' }>): NewEvent[] => {
-  const { proof, reason, jobId, hold, adopted } = command
+  const { proof, reason, jobId, hold, adopted, carried } = command
   if (existing(state, proof.snapshot).commit !== proof.commit)
     throw new StrataError('CONFLICT', `${proof.snapshot} has changed since it was verified`, { data: { snapshot: proof.snapshot } })
   const event: NewEvent = {
     type: 'SnapshotActivated',
     ...(jobId === undefined ? {} : { jobId }),
-    data: { snapshot: proof.snapshot, from: state.active, reason, hold },
+    data: { snapshot: proof.snapshot, from: state.active, reason, hold, ...(carried === undefined ? {} : { carried }) },
   }
   return adopted === undefined ? [event] : [{ type: 'Adopted', ...(jobId === undefined ? {} : { jobId }), data: adopted }, event]
 }
@@ -112,9 +122,10 @@ export const decide = (state: State, command: Command): NewEvent[] => {
       return startJob(state, command.jobId, command.data)
     case 'seal':
       isRunning(state, command.jobId)
-      return command.steps.flatMap(({ completed, sealed }): NewEvent[] => [
+      return command.steps.flatMap(({ completed, sealed, then }): NewEvent[] => [
         { type: 'StepCompleted', jobId: command.jobId, data: completed },
         { type: 'SnapshotSealed', jobId: command.jobId, data: sealed },
+        ...(then === undefined ? [] : [{ type: 'CheckpointTaken' as const, data: then }]),
       ])
     case 'activate':
       return activate(state, command)
@@ -141,11 +152,13 @@ export const rollbackTarget = (state: State, name?: string): Snapshot => {
     if (before === null) throw nothing(`${active.id} was not made by a migration, so there is nothing before it`)
     return existing(state, before)
   }
-  const made = line.find((s) => s.job === name)
-  const step = line.find((s) => s.schemaVersion === name && s.from !== null)
+  // What a carry made stands in the place of what a migration made.
+  const steps = line.filter((s) => s.carries === null)
+  const made = steps.find((s) => s.job === name)
+  const step = steps.find((s) => s.schemaVersion === name && s.from !== null)
   const target = made === undefined ? step?.from : beforeJob(state, made)
   if (target === undefined || target === null) {
-    const known = line.filter((s) => s.from !== null).map((s) => s.schemaVersion)
+    const known = steps.filter((s) => s.from !== null).map((s) => s.schemaVersion)
     throw new StrataError('ABSENT', `${name} is no job or migrated version that led to the active snapshot`, {
       data: { name, versions: known },
       hint: known.length === 0 ? 'The active snapshot was not made by a migration.' : `Name one of: ${known.join(', ')}`,

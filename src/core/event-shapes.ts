@@ -27,6 +27,12 @@ const members = (shape: Readonly<Record<string, Check>>): Check => {
   }
 }
 
+/** A member that older or other writers leave out. */
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value)
+const carries = members({ snapshot: id, commit: oid })
 const slice = members({ commit: oid, upTo: count })
 const issue = members({
   severity: (value) => value === 'error' || value === 'warning',
@@ -70,9 +76,15 @@ export const SHAPES = {
     records: count,
     issues: listOf(issue),
   }),
-  SnapshotSealed: members({ ...made, from: id, fromCommit: oid }),
+  SnapshotSealed: members({ ...made, from: id, fromCommit: oid, carries: optional(carries) }),
   SnapshotVerified: members({ snapshot: id, commit: oid, files: count, bytes: count }),
-  SnapshotActivated: members({ snapshot: id, from: orNull(id), reason: text, hold: orNull(members({ reason: text, newest: text })) }),
+  SnapshotActivated: members({
+    snapshot: id,
+    from: orNull(id),
+    reason: text,
+    hold: orNull(members({ reason: text, newest: text })),
+    carried: optional(members({ files: count, added: count, removed: count, clashes: count })),
+  }),
   HoldLifted: members({ snapshot: id }),
   MigrationFailed: members({ code: text, message: text, file: orNull(text), record: orNull(count), step: orNull(text) }),
   IntegrityChecked: members({
@@ -102,6 +114,7 @@ const snapshot = members({
   schemaVersion: text,
   from: orNull(id),
   fromCommit: orNull(oid),
+  carries: orNull(carries),
   job: orNull(text),
   readableBy: listOf(text),
   createdAt: text,

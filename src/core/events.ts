@@ -8,7 +8,12 @@ import type { Issue } from './issues.ts'
 export type Actor = { readonly app: string; readonly appVersion: string; readonly host: string; readonly pid: number }
 
 export type ActivationReason = 'capture' | 'migration' | 'rollback' | 'redo' | 'restore' | 'carry' | 'adopt' | 'mend'
-export type JobKind = 'migration' | 'adopt' | 'mend'
+export type JobKind = 'migration' | 'adopt' | 'mend' | 'carry'
+
+/** The snapshot that data was carried from, and the commit up to which. */
+export type Carries = { readonly snapshot: string; readonly commit: Oid }
+/** How much a switch brought along: files and records, and how often both sides had changed the same. */
+export type CarriedCounts = { readonly files: number; readonly added: number; readonly removed: number; readonly clashes: number }
 
 /** Which part of the journal a packed transaction carried into the branch strata/journal. */
 export type Slice = { readonly commit: Oid; readonly upTo: number }
@@ -74,6 +79,8 @@ export type EventData = {
     commit: Oid
     from: string
     fromCommit: Oid
+    /** It stands in the place of `from`, and has besides what was written in this snapshot. */
+    carries?: Carries
     files: number
     bytes: number
     manifest: string
@@ -82,7 +89,7 @@ export type EventData = {
     slice: Slice | null
   }
   SnapshotVerified: { snapshot: string; commit: Oid; files: number; bytes: number }
-  SnapshotActivated: { snapshot: string; from: string | null; reason: ActivationReason; hold: HoldCause | null }
+  SnapshotActivated: { snapshot: string; from: string | null; reason: ActivationReason; hold: HoldCause | null; carried?: CarriedCounts }
   HoldLifted: { snapshot: string }
   MigrationFailed: { code: string; message: string; file: string | null; record: number | null; step: string | null }
   IntegrityChecked: { valid: boolean; filesChecked: number; errors: number; warnings: number; sample: { part: number; of: number } | null }

@@ -90,12 +90,14 @@ export class FileWork {
     }
   }
 
-  rederive(position: number, bytes: Uint8Array): StepFile[] {
+  rederive(position: number, bytes: Uint8Array, since: number): StepFile[] {
     const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
     const name = kindOf(kinds, this.#place.file)
-    if (name === undefined) return []
+    const deriving = this.#dataset.chain.migrations.slice(0, position).map((m, index) => ({ m, index }))
+    const wanted = deriving.filter(({ m, index }) => index >= since && Object.values(m.files).some((step) => step.derive?.from === name))
+    if (name === undefined || wanted.length === 0) return []
     this.#parsed = this.parse(position, bytes)
-    return this.#dataset.chain.migrations.slice(0, position).flatMap((m, index) =>
+    return wanted.flatMap(({ m, index }) =>
       // A kind that a later step changes again cannot be derived from what it is now.
       m.to.kinds[name] === kinds[name]
         ? Object.entries(m.files).flatMap(([kind, step]) => (step.derive?.from === name ? this.#derive(index, kind, step) : []))

@@ -1,10 +1,10 @@
-import type { ActivationReason, JobKind, Line, PlannedStep, SourceDirectory, StrataEvent } from './events.ts'
+import type { ActivationReason, Carries, JobKind, Line, PlannedStep, SourceDirectory, StrataEvent } from './events.ts'
 import type { Oid } from './git-objects.ts'
 import type { Issue } from './issues.ts'
 import type { Hold, Pointer } from './pointer.ts'
 
 /** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
-export const REDUCER = 2
+export const REDUCER = 3
 const JOBS_KEPT = 50
 
 export type Snapshot = {
@@ -17,6 +17,8 @@ export type Snapshot = {
   /** The snapshot it was migrated from. */
   readonly from: string | null
   readonly fromCommit: Oid | null
+  /** It stands in the place of `from`, and besides has what was written in this snapshot up to this commit. */
+  readonly carries: Carries | null
   readonly job: string | null
   readonly files: number
   readonly bytes: number
@@ -134,6 +136,7 @@ const captured = (state: State, { data }: Of<'SnapshotCaptured'>, at: string): S
     sealed: data.commit,
     from: null,
     fromCommit: null,
+    carries: null,
     job: null,
     createdAt: at,
     verifiedAt: null,
@@ -154,9 +157,18 @@ const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at:
 }
 
 const sealed = (state: State, { data, jobId }: Of<'SnapshotSealed'>, at: string): State => {
-  const { snapshot: id, slice, ...rest } = data
+  const { snapshot: id, slice, carries = null, ...rest } = data
   return taken(
-    putSnapshot(state, { ...rest, id, sealed: data.commit, job: jobId ?? null, createdAt: at, verifiedAt: null, verifiedCommit: null }),
+    putSnapshot(state, {
+      ...rest,
+      id,
+      carries,
+      sealed: data.commit,
+      job: jobId ?? null,
+      createdAt: at,
+      verifiedAt: null,
+      verifiedCommit: null,
+    }),
     { slice },
   )
 }
@@ -179,9 +191,10 @@ const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, 
     hold: hold === null ? null : { since: at, ...hold },
     pointerSeq: seq,
   }
-  if (jobId === undefined || reason === 'rollback' || reason === 'redo') return next
+  if (jobId === undefined) return next
   const job = state.jobs.find((j) => j.id === jobId)
-  return { ...changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0 }), running: null, failures: null }
+  const done = changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0 })
+  return { ...done, running: null, failures: job?.kind === 'carry' ? state.failures : null }
 }
 
 const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string): State => {
@@ -189,8 +202,8 @@ const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string
   const toVersion = job?.toVersion ?? ''
   const count = (state.failures?.toVersion === toVersion ? state.failures.count : 0) + 1
   const next = changeJob(state, jobId, { status: 'failed', endTime: at, error: data.message, errorCode: data.code })
-  // A job that was cancelled or disturbed says nothing about the migration, so it does not count towards giving up.
-  const counts = data.code !== 'CANCELLED' && data.code !== 'UNSTABLE'
+  // A job that was cancelled or disturbed, or that only carried, says nothing about the migration, so it does not count towards giving up.
+  const counts = data.code !== 'CANCELLED' && data.code !== 'UNSTABLE' && job?.kind !== 'carry'
   return { ...next, running: null, announced: [], failures: counts ? { toVersion, count, message: data.message } : state.failures }
 }
 
@@ -273,8 +286,19 @@ export const refsOf = (state: State): Map<string, Oid> => {
 
 export const activeSnapshot = (state: State): Snapshot | undefined => (state.active === null ? undefined : state.snapshots[state.active])
 
+/** A snapshot, and those whose place it has taken by carrying data there, back to the one that a migration or a capture made. */
+export const chainOf = (state: State, snapshot: Snapshot): Snapshot[] => {
+  const found: Snapshot[] = []
+  for (let at: Snapshot | undefined = snapshot; at !== undefined && !found.includes(at); ) {
+    found.push(at)
+    at = at.carries === null ? undefined : state.snapshots[at.from ?? '']
+  }
+  return found
+}
+
 /** What was active before the job that made `snapshot`, also when the job itself is no longer kept. */
-export const beforeJob = (state: State, snapshot: Snapshot): string | null => {
+export const beforeJob = (state: State, active: Snapshot): string | null => {
+  const snapshot = chainOf(state, active).at(-1) ?? active
   const job = state.jobs.find((j) => j.id === snapshot.job)
   if (job !== undefined) return job.from
   let at = snapshot

@@ -77,10 +77,10 @@ export class Transformer {
     if (index > 0) work.validate(parsed, index - 1)
   }
 
-  /** The files that the steps before `position` derive from a file that is at `position` already (a merged one). */
-  rederive(path: string, position: number, bytes: Uint8Array): StepFile[] {
+  /** The files that the steps from `since` to `position` derive from a file that is at `position` already (a merged one). */
+  rederive(path: string, position: number, bytes: Uint8Array, since = 0): StepFile[] {
     const work = new FileWork(this, this.#dataset, path)
-    return work.rederive(position, bytes)
+    return work.rederive(position, bytes, since)
   }
 
   /** The path of the only file of a kind with a fixed path, if the source has it. */

@@ -14,7 +14,8 @@ import { editedFiles } from './preview.ts'
 import type { Session } from './session.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
-type Left = { readonly snapshot: Snapshot; readonly written: readonly Difference[] }
+/** `isCommitted`: what is in the directory that is left is in its history, too. */
+type Left = { readonly snapshot: Snapshot; readonly written: readonly Difference[]; readonly isCommitted: boolean }
 
 /** What a checkpoint needs besides the files: packs, trees, a journal line. */
 const CHECKPOINT_BYTES = 128 * 1024
@@ -26,24 +27,37 @@ const hasRoomFor = ({ fs, root }: Context, { changes }: Looked): boolean => {
 }
 
 /** The snapshot that is left, what the application wrote into it committed, and what has been written there since a commit. */
-const leave = async (session: Session, reason: string, since: Snapshot['commit'] | undefined): Promise<Left> => {
+export const leave = async (session: Session, reason: string, since: Snapshot['commit'] | undefined): Promise<Left> => {
   const { context } = session
   const active = activeSnapshot(session.state)
   if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet')
   const looked = look(context, active)
   const from = since ?? active.sealed
-  if (isQuiet(looked)) return { snapshot: active, written: writtenSince(session, active, from) }
+  if (isQuiet(looked)) return { snapshot: active, written: writtenSince(session, active, from), isCommitted: true }
   if (hasRoomFor(context, looked)) {
     const { snapshot } = await checkpoint(session, active.id, reason)
-    return { snapshot, written: writtenSince(session, snapshot, from) }
+    return { snapshot, written: writtenSince(session, snapshot, from), isCommitted: true }
   }
   const edited = editedFiles(context, active).map((path): Difference => ({ path, change: 'changed' }))
   const known = writtenSince(session, active, from)
   if (edited.length > 0) context.log('warning', `the disk is full: ${edited.length} edited files of ${active.id} are committed later`)
-  return { snapshot: active, written: [...known, ...edited.filter((e) => !known.some((k) => k.path === e.path))] }
+  const more = edited.filter((e) => !known.some((k) => k.path === e.path))
+  return { snapshot: active, written: [...known, ...more], isCommitted: edited.length === 0 }
 }
 
 /** The target's directory, complete, checked, and with edits that do not belong to it committed on its own branch. */
+/** The target, what was found in its directory committed; no byte is read that the index vouches for. */
+export const settleTarget = async (session: Session, target: Snapshot): Promise<Snapshot> => {
+  const { context } = session
+  if (context.fs.lstat(context.paths.snapshot(target.id)) === undefined) await materialise(session, target)
+  const { snapshot, changed } = await checkpoint(session, target.id, 'found when it was gone back to')
+  if (changed.length > 0)
+    context.log('warning', `${changed.length} files of ${target.id} had been edited while it was not active; they are merged`, {
+      step: target.schemaVersion,
+    })
+  return snapshot
+}
+
 const prepareTarget = async (session: Session, target: Snapshot): Promise<VerifiedSnapshot> => {
   const { context } = session
   if (context.fs.lstat(context.paths.snapshot(target.id)) === undefined) await materialise(session, target)
@@ -66,7 +80,7 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
   }
 }
 
-const hidden = (target: Snapshot, files: readonly Difference[]): StrataError =>
+export const hidden = (target: Snapshot, files: readonly Difference[]): StrataError =>
   new StrataError(
     'DATA_WRITTEN_SINCE',
     `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files
@@ -80,7 +94,7 @@ const hidden = (target: Snapshot, files: readonly Difference[]): StrataError =>
   )
 
 /** What was written since a commit of the same snapshot; empty when the tree is the same. */
-export const writtenSince = (session: Session, snapshot: Snapshot, commit: Snapshot['commit']): Difference[] =>
+export const writtenSince = (session: Pick<Session, 'repository'>, snapshot: Snapshot, commit: Snapshot['commit']): Difference[] =>
   snapshot.commit === commit ? [] : differences(session.repository.manifest(commit), session.repository.manifest(snapshot.commit))
 
 export type Activation = {

@@ -29,7 +29,7 @@ import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
 import { readActive, readCommitted } from './read-as.ts'
 import { recover } from './recover.ts'
-import type { Switched } from './rollback.ts'
+import type { SwitchPreview, Switched } from './rollback.ts'
 import { previewSwitch, redo, rollback } from './rollback.ts'
 import type { Session } from './session.ts'
 import { openSession } from './session.ts'
@@ -151,19 +151,21 @@ export class App {
 
   /**
    * T022: goes back to what was active before a job (its id), before the step to a version, or, without a name, before the
-   * last job. Throws DATA_WRITTEN_SINCE unless `exact`.
+   * last job. What was written since comes along; where it cannot, it throws DATA_WRITTEN_SINCE unless `exact`.
    */
   rollbackMigration(migrationID = '', options: { exact?: boolean } = {}): Promise<Switched> {
-    return this.#write((session) => rollback(session, migrationID, options.exact ?? false), true)
+    this.#abort = new AbortController()
+    return this.#write((session) => rollback(session, migrationID, options.exact ?? false, this.#jobOptions()), true)
   }
 
-  /** Returns to what the last rollback left. */
+  /** Returns to what the last rollback left; what was written since comes along. */
   redo(options: { exact?: boolean } = {}): Promise<Switched> {
-    return this.#write((session) => redo(session, options.exact ?? false), true)
+    this.#abort = new AbortController()
+    return this.#write((session) => redo(session, options.exact ?? false, this.#jobOptions()), true)
   }
 
   /** What a rollback or redo would do; writes nothing. */
-  preview(kind: 'rollback' | 'redo', name?: string): Promise<Switched & { pending: readonly string[] }> {
+  preview(kind: 'rollback' | 'redo', name?: string): Promise<SwitchPreview> {
     return this.#answer(() => {
       const repository = new Repository(this.#context.fs, this.#context.paths.repository)
       try {

@@ -111,7 +111,11 @@ const commitAt = (fact: CommitFact, tree: Oid, seqs: readonly number[], at: numb
   return undefined
 }
 
-const subjectsOf = (context: Context, from: string, to: string, event: StrataEvent): string[] => {
+const subjectsOf = (
+  context: Context,
+  { from, to, carried }: { from: string; to: string; carried: string },
+  event: StrataEvent,
+): string[] => {
   const { chain } = context.dataset
   if (event.type === 'SnapshotCaptured') return [`Capture ${to}`, `Start at ${to}`, `Capture ${to}: written to the original directory`]
   if (event.type === 'CheckpointTaken') return [`Checkpoint ${to}: ${event.data.reason}`]
@@ -120,24 +124,34 @@ const subjectsOf = (context: Context, from: string, to: string, event: StrataEve
     `Migrate ${from} to ${to}: ${description}`,
     `Mend ${to}: files of an older schema`,
     `Adopt into ${to}: data written to the original directory`,
+    `Carry into ${to}: data written in ${carried}`,
   ]
 }
 
+type Maker = Extract<StrataEvent, { type: 'SnapshotCaptured' | 'CheckpointTaken' | 'SnapshotSealed' }>
+
+/** What tells a sealed commit from others: its parent, its trailers, and the versions that its subject names. */
+const sealedFact = (state: State, version: string, event: Extract<Maker, { type: 'SnapshotSealed' }>) => {
+  const { from, fromCommit, carries } = event.data
+  const versionOf = (id: string): string => state.snapshots[id]?.schemaVersion ?? ''
+  const own: Record<string, string> = { Migration: version, Job: event.jobId ?? '' }
+  if (carries !== undefined) own.Carries = `${carries.snapshot} ${carries.commit}`
+  return { parents: [fromCommit], own, from: versionOf(from), carried: versionOf(carries?.snapshot ?? '') }
+}
+
 /** What the journal says of the commit of a snapshot. `head`: the snapshot's commit before the event. */
-const factOf = (context: Context, state: State, head: Oid | undefined, event: StrataEvent): CommitFact | undefined => {
-  if (event.type !== 'SnapshotCaptured' && event.type !== 'CheckpointTaken' && event.type !== 'SnapshotSealed') return undefined
+const factOf = (context: Context, state: State, head: Oid | undefined, event: Maker): CommitFact => {
   const { snapshot, commit, manifest } = event.data
   const version = state.snapshots[snapshot]?.schemaVersion ?? ''
-  const isSealed = event.type === 'SnapshotSealed'
-  const from = isSealed ? (state.snapshots[event.data.from]?.schemaVersion ?? '') : ''
-  const parents = isSealed ? [event.data.fromCommit] : event.type === 'CheckpointTaken' && head !== undefined ? [head] : []
-  const job: Record<string, string> = isSealed ? { Migration: version, Job: event.jobId ?? '' } : {}
+  const before = event.type === 'CheckpointTaken' && head !== undefined ? [head] : []
+  const { parents, own, from, carried } =
+    event.type === 'SnapshotSealed' ? sealedFact(state, version, event) : { parents: before, own: {}, from: '', carried: '' }
   return {
     commit,
     manifest,
     parents,
-    subjects: subjectsOf(context, from, version, event),
-    trailers: (seq) => ({ 'Strata-Snapshot': snapshot, 'Strata-Seq': seq, 'Schema-Version': version, ...job, 'Manifest-Sha256': manifest }),
+    subjects: subjectsOf(context, { from, to: version, carried }, event),
+    trailers: (seq) => ({ 'Strata-Snapshot': snapshot, 'Strata-Seq': seq, 'Schema-Version': version, ...own, 'Manifest-Sha256': manifest }),
   }
 }
 

@@ -1,4 +1,7 @@
-import type { ActivationReason, EventData, JobKind } from '../core/events.ts'
+import type { ActivationReason, CarriedCounts, EventData, HoldCause, JobKind } from '../core/events.ts'
+import type { Oid } from '../core/git-objects.ts'
+import type { Issue } from '../core/issues.ts'
+import type { FileEntry } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Transaction } from '../storage/repository.ts'
 import type { Checkpointed } from './checkpoint.ts'
@@ -6,6 +9,17 @@ import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
 import type { Session } from './session.ts'
 import type { StageTarget, Staging } from './stage.ts'
+
+/** A carry goes on from another snapshot than the one that is left. */
+export type Onto = {
+  readonly snapshot: Snapshot
+  /** Its commit that holds the same data as what was left did, before it was written to. */
+  readonly origin: Oid
+  readonly files: ReadonlyMap<string, FileEntry>
+  /** Its files at `origin` with what is carried alone; null where it has not been written to since. */
+  readonly alone: (work: JobWork) => ReadonlyMap<string, FileEntry> | null
+  readonly findings: () => Issue[]
+}
 
 /** One job: what to make, and how its staged directories are filled. */
 export type JobSpec = {
@@ -19,6 +33,9 @@ export type JobSpec = {
   /** Snapshots besides the targets that the job makes (an adopted capture). */
   readonly announced?: readonly string[]
   readonly adopted?: EventData['Adopted']
+  readonly onto?: Onto
+  readonly hold?: HoldCause | null
+  readonly carried?: () => CarriedCounts
   readonly fill: (work: JobWork) => Promise<void>
   /** Takes in late edits; without it the job starts over. */
   readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed) => Promise<void>

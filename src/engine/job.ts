@@ -84,7 +84,7 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const { session, staging, targets, pool, progress } = work
   const { context } = session
   const now = await settle(work, spec, spec.before)
-  const staged = stageAll(work, now.files)
+  const staged = stageAll(work, spec.onto?.files ?? now.files)
   for (const target of targets) {
     const scanned = scan(context, staging.directory(target))
     await flushStaged(context, staging.directory(target), scanned)
@@ -115,7 +115,8 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
       proof,
       reason: spec.reason,
       jobId: work.jobId,
-      hold: null,
+      hold: spec.hold ?? null,
+      ...(spec.carried === undefined ? {} : { carried: spec.carried() }),
       ...(spec.adopted === undefined ? {} : { adopted: spec.adopted }),
     },
   )

@@ -2,12 +2,12 @@ import { isStrataError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
 import { planMigration } from '../core/plan.ts'
 import type { State } from '../core/state.ts'
-import { activate } from './activate.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
 import { runJob, throwIfCancelled } from './job.ts'
 import { preflight } from './preflight.ts'
+import { redo } from './rollback.ts'
 import type { Session } from './session.ts'
 
 const ATTEMPTS = 3
@@ -85,7 +85,7 @@ const runPlan = async (session: Session, plan: Plan, before: Checkpointed, optio
     options.progress.totals(before.files.size, bytes, [{ version: before.snapshot.schemaVersion, description: 'Files of an older schema' }])
     return runJob(session, mendSpec(plan, before), options)
   }
-  if (plan.kind === 'redo') await activate(session, plan.target, { reason: 'redo', hold: null, exact: false })
+  if (plan.kind === 'redo') await redo(session, false, options)
   return null
 }
 

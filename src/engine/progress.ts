@@ -7,3 +7,6 @@ export type ProgressSink = {
   readonly totals: (files: number, bytes: number, steps: readonly { version: string; description: string }[]) => void
   readonly advance: (files: number, bytes: number, records: number, current: string | null) => void
 }
+
+/** For work that nobody watches. */
+export const silent: ProgressSink = { started: () => undefined, phase: () => undefined, totals: () => undefined, advance: () => undefined }

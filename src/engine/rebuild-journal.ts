@@ -1,8 +1,9 @@
 import { readableBy, versionIndex } from '../core/chain.ts'
 import { StrataError } from '../core/errors.ts'
-import type { Line, NewEvent, StrataEvent } from '../core/events.ts'
+import type { Carries, Line, NewEvent, StrataEvent } from '../core/events.ts'
 import { encodeLine, firstSeq, genesis, lastSeq } from '../core/events.ts'
 import type { Oid } from '../core/git-objects.ts'
+import { isOid } from '../core/git-objects.ts'
 import type { Pointer } from '../core/pointer.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
@@ -64,6 +65,11 @@ const sizeOf = (repository: Repository, commit: Oid): Size => {
   }
 }
 
+const carriesIn = (trailer: string): { carries?: Carries } => {
+  const [snapshot, commit] = trailer.split(' ')
+  return snapshot !== undefined && commit !== undefined && isOid(commit) ? { carries: { snapshot, commit } } : {}
+}
+
 /** The event that recorded a commit, from its trailers. */
 const eventOf = (context: Context, repository: Repository, commit: FoundCommit, known: Known): NewEvent => {
   const { chain } = context.dataset
@@ -79,7 +85,8 @@ const eventOf = (context: Context, repository: Repository, commit: FoundCommit, 
     return { type: 'SnapshotCaptured', data: { ...shared, schemaVersion, source: null, readableBy: readable, slice } }
   if (commit.trailers.has('Migration')) {
     const from = known.commits.get(parent)?.trailers.get('Strata-Snapshot') ?? ''
-    const data = { ...shared, schemaVersion, from, fromCommit: parent, readableBy: readable, slice }
+    const carries = carriesIn(text('Carries'))
+    const data = { ...shared, schemaVersion, from, fromCommit: parent, ...carries, readableBy: readable, slice }
     return { type: 'SnapshotSealed', jobId: text('Job'), data }
   }
   const reason = /^Checkpoint [^:]*: (.*)/.exec(commit.message)?.[1] ?? 'recovered'

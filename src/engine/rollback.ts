@@ -1,14 +1,31 @@
 import { versionIndex } from '../core/chain.ts'
+import { carryFile } from '../core/carry-file.ts'
+import type { Sync } from '../core/counterpart.ts'
+import { counterpart, syncOf } from '../core/counterpart.ts'
 import { redoTarget, rollbackTarget } from '../core/decide.ts'
-import { StrataError } from '../core/errors.ts'
+import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
 import type { Snapshot, State } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
-import { activate, writtenSince } from './activate.ts'
+import { activate, hidden, leave, settleTarget, writtenSince } from './activate.ts'
+import type { CarryReason } from './carry.ts'
+import { carry } from './carry.ts'
+import type { CarriedPath, Obstacle } from './carry-sides.ts'
+import { carriedPath, newerSide, obstacles, sidesOf } from './carry-sides.ts'
+import { checkpoint } from './checkpoint.ts'
 import type { Difference } from './directory.ts'
+import { look } from './directory.ts'
+import type { JobOptions } from './job-spec.ts'
 import { editedFiles } from './preview.ts'
+import { silent } from './progress.ts'
 import type { Session } from './session.ts'
 
-export type Switched = { readonly from: Snapshot; readonly to: Snapshot; readonly written: readonly Difference[] }
+/** `written`: what had been written since the two sides were the same; `carried`: what became of it on the side that is active now. */
+export type Switched = {
+  readonly from: Snapshot
+  readonly to: Snapshot
+  readonly written: readonly Difference[]
+  readonly carried: readonly CarriedPath[]
+}
 
 const current = (state: State): Snapshot => {
   const active = activeSnapshot(state)
@@ -31,40 +48,125 @@ const allowNewer = (session: Session, from: Snapshot, to: Snapshot, exact: boole
   })
 }
 
-/**
- * Goes back to what was active before a job (by default the last), or before the step to a version.
- * Automatic migration is on hold afterwards. Throws DATA_WRITTEN_SINCE unless `exact`, NOTHING_TO_ROLL_BACK, ABSENT.
- */
-export const rollback = async (session: Session, name: string | undefined, exact: boolean): Promise<Switched> => {
+/** Switches to a directory that is there; undefined where something has been written at the last moment. */
+const flip = async (
+  session: Session,
+  to: Snapshot,
+  sync: Sync | undefined,
+  how: CarryReason & { exact: boolean },
+): Promise<readonly Difference[] | undefined> => {
+  const from = session.state.active ?? ''
+  try {
+    const written = await activate(session, to, { ...how, ...(sync === undefined ? {} : { since: sync.base }) })
+    session.context.log('info', `switched from ${from} to ${to.id}`, { step: to.schemaVersion })
+    return written
+  } catch (error) {
+    if (how.exact || !hasCode(error, 'DATA_WRITTEN_SINCE')) throw error
+    return undefined
+  }
+}
+
+/** Switches to `to`, and takes along what was written since `sync`, unless `exact`: then it stays in the history. */
+const goTo = async (
+  session: Session,
+  to: Snapshot,
+  sync: Sync | undefined,
+  how: CarryReason & { exact: boolean },
+  options: JobOptions,
+): Promise<Switched> => {
   const from = current(session.state)
-  const to = rollbackTarget(session.state, name)
+  const reason = how.reason === 'rollback' ? 'before rollback' : 'before switching'
+  const { written, isCommitted } = await leave(session, reason, sync?.base)
+  if (how.exact || written.length === 0) {
+    const found = await flip(session, to, sync, how)
+    if (found !== undefined) return { from, to, written: found, carried: [] }
+    // The application has written between the two looks.
+    return goTo(session, to, sync, how, options)
+  }
+  // On a full disk there is no room for a copy either; and history that was cut off says no more what is new.
+  const isKnown = sync !== undefined && session.repository.isReadable(sync.base) && session.repository.isReadable(sync.origin)
+  if (!isCommitted || !isKnown) throw hidden(to, written)
+  const target = await settleTarget(session, to)
+  const before = await checkpoint(session, from.id, 'before switching')
+  const done = await carry(session, target, sync, before, how, options)
+  session.context.log('info', `switched from ${from.id} to ${done.to.id}, with ${done.carried.length} files written since`, {
+    step: to.schemaVersion,
+  })
+  return { from, to: done.to, written, carried: done.carried }
+}
+
+/** Where a rollback goes: what was active before, or what has taken its place since. */
+const rollbackSides = (state: State, name: string | undefined): { from: Snapshot; to: Snapshot; sync: Sync | undefined } => {
+  const from = current(state)
+  return { from, ...counterpart(state, from, rollbackTarget(state, name)) }
+}
+
+/**
+ * Goes back to what was active before a job (by default the last), or before the step to a version. What was written since comes
+ * along, through the `rollback` functions of the steps that are undone. Automatic migration is on hold afterwards.
+ * Throws NOTHING_TO_ROLL_BACK, ABSENT, and, unless `exact`, DATA_WRITTEN_SINCE with the files that no step leads back.
+ */
+export const rollback = async (
+  session: Session,
+  name: string | undefined,
+  exact: boolean,
+  options: JobOptions = { progress: silent },
+): Promise<Switched> => {
+  const { from, to, sync } = rollbackSides(session.state, name)
   allowNewer(session, from, to, exact)
   const { schemas } = session.context.dataset.chain
   const hold = { reason: `rolled back from ${from.schemaVersion} to ${to.schemaVersion}`, newest: schemas.at(-1)?.version ?? '' }
-  const written = await activate(session, to, { reason: 'rollback', hold, exact })
-  session.context.log('info', `switched from ${from.id} to ${to.id}`, { step: to.schemaVersion })
-  return { from, to, written }
+  return goTo(session, to, sync, { reason: 'rollback', hold, exact }, options)
 }
 
-/** Returns to what the last rollback left, later edits included. Throws NOTHING_TO_REDO, DATA_WRITTEN_SINCE unless `exact`. */
-export const redo = async (session: Session, exact: boolean): Promise<Switched> => {
-  const from = current(session.state)
+/** Returns to what the last rollback left, and takes along what was written since. Throws NOTHING_TO_REDO, DATA_WRITTEN_SINCE unless `exact`. */
+export const redo = async (session: Session, exact: boolean, options: JobOptions = { progress: silent }): Promise<Switched> => {
   const to = redoTarget(session.state)
-  const since = session.state.undone.at(-1)?.commit
-  const written = await activate(session, to, { reason: 'redo', hold: null, exact, ...(since === undefined ? {} : { since }) })
-  session.context.log('info', `switched from ${from.id} to ${to.id}`, { step: to.schemaVersion })
-  return { from, to, written }
+  const sync = syncOf(session.state, current(session.state), to)
+  return goTo(session, to, sync, { reason: 'redo', hold: null, exact }, options)
 }
 
-/** What a rollback or redo would do; reads only. `pending`: files written and not yet committed. */
-export const previewSwitch = (
-  session: Pick<Session, 'context' | 'repository' | 'state'>,
-  kind: 'rollback' | 'redo',
-  name?: string,
-): Switched & { pending: readonly string[] } => {
-  const from = current(session.state)
-  const to = kind === 'rollback' ? rollbackTarget(session.state, name) : redoTarget(session.state)
-  const since = kind === 'rollback' ? from.sealed : (session.state.undone.at(-1)?.commit ?? from.sealed)
-  const pending = editedFiles(session.context, from)
-  return { from, to, written: writtenSince(session as Session, from, since), pending }
+/** `pending`: files written and not yet committed. `inTheWay`: files that cannot be taken along; only an exact switch is possible. */
+export type SwitchPreview = Switched & { readonly pending: readonly string[]; readonly inTheWay: readonly Obstacle[] }
+
+type Reader = Pick<Session, 'context' | 'repository' | 'state'>
+
+/** What a carry would do, file by file; nothing is written. */
+const foresee = (
+  reader: Reader,
+  from: Snapshot,
+  to: Snapshot,
+  sync: Sync,
+  edited: readonly string[],
+): Pick<SwitchPreview, 'carried' | 'inTheWay'> => {
+  const { context } = reader
+  const gone = new Set(look(context, from).changes.removed)
+  const pending = { changed: edited.filter((path) => !gone.has(path)), removed: edited.filter((path) => gone.has(path)) }
+  const sides = sidesOf(reader, from, to, sync, pending)
+  const inTheWay = obstacles(context, sides)
+  if (inTheWay.length > 0) return { carried: [], inTheWay }
+  const carried: CarriedPath[] = []
+  for (const difference of sides.written)
+    try {
+      const { path } = difference
+      carried.push(carriedPath(difference, carryFile(context.dataset, sides.contents, path, newerSide(context, sides, path))))
+    } catch (error) {
+      if (!isStrataError(error)) throw error
+      inTheWay.push({ ...difference, why: messageOf(error) })
+    }
+  return { carried, inTheWay }
+}
+
+/** What a rollback or redo would do; reads only. */
+export const previewSwitch = (reader: Reader, kind: 'rollback' | 'redo', name?: string): SwitchPreview => {
+  const { state, context } = reader
+  const from = current(state)
+  const again = (): Snapshot => redoTarget(state)
+  const { to, sync } = kind === 'rollback' ? rollbackSides(state, name) : { to: again(), sync: syncOf(state, from, again()) }
+  const pending = editedFiles(context, from)
+  const written = writtenSince(reader, from, sync?.base ?? from.sealed)
+  const isKnown = versionIndex(context.dataset.chain, from.schemaVersion) >= 0 && versionIndex(context.dataset.chain, to.schemaVersion) >= 0
+  if (sync === undefined || !isKnown || written.length + pending.length === 0)
+    return { from, to, written, pending, carried: [], inTheWay: [] }
+  return { from, to, written, pending, ...foresee(reader, from, to, sync, pending) }
 }

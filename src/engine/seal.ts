@@ -1,8 +1,10 @@
 import { readableBy } from '../core/chain.ts'
 import { StrataError } from '../core/errors.ts'
-import type { Slice } from '../core/events.ts'
+import type { Carries, EventData, Slice } from '../core/events.ts'
 import type { Issue } from '../core/issues.ts'
+import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
 import type { StoredCommit } from '../storage/repository.ts'
+import { compareBytes } from '../core/names.ts'
 import { commitMessage } from '../core/slice.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import type { Context } from './context.ts'
@@ -11,7 +13,14 @@ import type { JobSpec, JobWork } from './job-spec.ts'
 import type { StageTarget, StagedStep } from './stage.ts'
 
 /** One target, committed. */
-export type Sealed = { readonly snapshot: string; readonly stored: StoredCommit; readonly staged: StagedStep; readonly readMs: number }
+export type Sealed = {
+  readonly snapshot: string
+  readonly stored: StoredCommit
+  readonly staged: StagedStep
+  readonly readMs: number
+  /** A carry's result without what had been written to its target besides; `stored` is then a checkpoint of it. */
+  readonly alone: { readonly stored: StoredCommit; readonly files: ReadonlyMap<string, FileEntry> } | null
+}
 
 /** Commits of all targets in one transaction; a migrated snapshot's parent is the commit it was made from. */
 export const sealTargets = (
@@ -23,36 +32,55 @@ export const sealTargets = (
   const { session, staging, targets, transaction, jobId } = work
   const { dataset } = session.context
   const readMs = session.context.now().getTime()
+  const onlyCarried = spec.onto?.alone(work) ?? null
   const { result: sealed, slice } = session.seal(transaction, (t) => {
-    let parent = now.snapshot.commit
+    let parent = spec.onto?.origin ?? now.snapshot.commit
     return targets.map((target, i): Sealed => {
       const step = staged[i]
       const schema = dataset.chain.schemas[target.position]
       if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
-      const stored = t.addSnapshot(
-        manifestOf(step.files.values(), scan(session.context, staging.directory(target)).directories),
-        (digest) => ({
-          message: commitMessage(subjectOf(spec, target, dataset.chain), {
-            'Strata-Snapshot': target.snapshot,
-            'Strata-Seq': session.state.seq + 1,
-            'Schema-Version': schema.version,
-            Migration: schema.version,
-            Job: jobId,
-            'Manifest-Sha256': digest,
-          }),
+      const { directories } = scan(session.context, staging.directory(target))
+      const foldersOf = (files: Iterable<FileEntry>): DirectoryEntry[] => withParents(directories, files)
+      const common = { 'Strata-Snapshot': target.snapshot, 'Strata-Seq': session.state.seq + 1, 'Schema-Version': schema.version }
+      const carries: Record<string, string> = spec.onto === undefined ? {} : { Carries: `${now.snapshot.id} ${now.snapshot.commit}` }
+      const commit = (files: readonly FileEntry[], subject: string, own: Readonly<Record<string, string>>): StoredCommit => {
+        const made = t.addSnapshot(manifestOf(files, foldersOf(files)), (digest) => ({
+          message: commitMessage(subject, { ...common, ...own, 'Manifest-Sha256': digest }),
           parents: [parent],
           timestamp: session.seconds,
-        }),
-      )
-      parent = stored.commit
-      return { snapshot: target.snapshot, stored, staged: step, readMs }
+        }))
+        parent = made.commit
+        return made
+      }
+      const own = { Migration: schema.version, Job: jobId, ...carries }
+      const subject = subjectOf(spec, target, dataset.chain)
+      if (onlyCarried === null)
+        return { snapshot: target.snapshot, stored: commit([...step.files.values()], subject, own), staged: step, readMs, alone: null }
+      const alone = { stored: commit([...onlyCarried.values()], subject, own), files: onlyCarried }
+      const stored = commit([...step.files.values()], `Checkpoint ${schema.version}: ${ALSO_WRITTEN}`, {})
+      return { snapshot: target.snapshot, stored, staged: step, readMs, alone }
     })
   })
   return { sealed, slice }
 }
 
+/** The folders of a directory, and those that files of the same snapshot had at another time. */
+const withParents = (directories: readonly DirectoryEntry[], files: Iterable<FileEntry>): DirectoryEntry[] => {
+  const known = new Map(directories.map((d) => [d.path, d]))
+  for (const { path } of files)
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const folder = path.slice(0, end)
+      if (known.has(folder)) break
+      known.set(folder, { path: folder, mode: 0o755 })
+    }
+  return [...known.values()].sort((a, b) => compareBytes(a.path, b.path))
+}
+
+const ALSO_WRITTEN = 'written to the target of the carry itself'
+
 const subjectOf = (spec: JobSpec, target: StageTarget, chain: Context['dataset']['chain']): string => {
   const version = chain.schemas[target.position]?.version ?? ''
+  if (spec.kind === 'carry') return `Carry into ${version}: data written in ${spec.from.schemaVersion}`
   if (spec.kind === 'mend') return `Mend ${version}: files of an older schema`
   if (spec.kind === 'adopt') return `Adopt into ${version}: data written to the original directory`
   const m = chain.migrations[target.position - 1]
@@ -74,20 +102,45 @@ const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpoin
   return [...kept, ...quarantined]
 }
 
+const carriesOf = ({ onto }: JobSpec, { snapshot }: Checkpointed): { carries?: Carries } =>
+  onto === undefined ? {} : { carries: { snapshot: snapshot.id, commit: snapshot.commit } }
+
+const contentFacts = ({ commit, manifest }: StoredCommit, files: ReadonlyMap<string, FileEntry>) => ({
+  commit,
+  manifest,
+  files: files.size,
+  bytes: [...files.values()].reduce((sum, f) => sum + f.size, 0),
+})
+
+const alsoWritten = (
+  snapshot: string,
+  stored: StoredCommit,
+  { files }: StagedStep,
+  before: ReadonlyMap<string, FileEntry>,
+): Omit<EventData['CheckpointTaken'], 'findings' | 'slice'> => {
+  const paths = new Set([...files.keys(), ...before.keys()])
+  const changed = [...paths].filter((path) => files.get(path)?.sha256 !== before.get(path)?.sha256).length
+  return { snapshot, changed, reason: ALSO_WRITTEN, ...contentFacts(stored, files) }
+}
+
 /** The fact that the targets are there, in one line of the journal. */
 export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made: { sealed: Sealed[]; slice: Slice }): void => {
   const { session, targets, staging, jobId } = work
   const { chain } = session.context.dataset
   const staged = made.sealed.map((s) => s.staged)
-  let [from, fromCommit] = [now.snapshot.id, now.snapshot.commit]
-  const steps = made.sealed.map(({ snapshot, stored, staged: step }, i) => {
+  const { onto } = spec
+  let [from, fromCommit] = onto === undefined ? [now.snapshot.id, now.snapshot.commit] : [onto.snapshot.id, onto.origin]
+  const carries = carriesOf(spec, now)
+  const steps = made.sealed.map(({ snapshot, stored, staged: step, alone }, i) => {
     const position = targets[i]?.position ?? 0
     const version = chain.schemas[position]?.version ?? ''
-    const files = [...step.files.values()]
+    const findings = onto === undefined ? findingsOf(staged, i, now, spec.kind !== 'migration') : onto.findings()
+    const slice = i === made.sealed.length - 1 ? made.slice : null
+    const description = chain.migrations[position - 1]?.description ?? ''
     const event = {
       completed: {
         version,
-        description: chain.migrations[position - 1]?.description ?? '',
+        description: onto === undefined ? description : subjectOf(spec, { position, snapshot }, chain),
         changed: step.changed,
         created: step.created,
         removed: step.removed,
@@ -97,16 +150,15 @@ export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made
       sealed: {
         snapshot,
         schemaVersion: version,
-        commit: stored.commit,
+        ...(alone === null ? contentFacts(stored, step.files) : contentFacts(alone.stored, alone.files)),
         from,
         fromCommit,
-        files: files.length,
-        bytes: files.reduce((sum, f) => sum + f.size, 0),
-        manifest: stored.manifest,
+        ...carries,
         readableBy: readableBy(chain, position),
-        findings: findingsOf(staged, i, now, spec.kind !== 'migration'),
-        slice: i === made.sealed.length - 1 ? made.slice : null,
+        findings,
+        slice: alone === null ? slice : null,
       },
+      then: alone === null ? undefined : { ...alsoWritten(snapshot, stored, step, alone.files), findings, slice: made.slice },
     }
     from = snapshot
     fromCommit = stored.commit

@@ -75,6 +75,15 @@ export const COMMANDS: readonly Command[] = [
     args: () => ['rollback', '--exact'],
     nothing: ['NOTHING_TO_ROLL_BACK'],
   },
+  {
+    name: 'rollback that takes data along',
+    before: async (place) => {
+      await run(init, ['migrate'])(place)
+      editActive(place)
+    },
+    args: () => ['rollback'],
+    nothing: ['NOTHING_TO_ROLL_BACK'],
+  },
   { name: 'redo', before: run(init, ['migrate'], ['rollback']), args: () => ['redo'], nothing: ['NOTHING_TO_REDO'] },
   {
     name: 'adopt',

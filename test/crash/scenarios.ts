@@ -81,6 +81,8 @@ const edit = (path: string, change: (text: string) => string): void => {
 }
 
 const renamed = (text: string): string => text.replace('Google DNS', 'Google Resolver')
+const oneMoreNow = (text: string): string =>
+  text.replace(/\n {2}\]\n\}$/, ',\n    {"ts":1767300000001,"endpoint_id":"fd6a02b","latency_ms":4,"status":"success"}\n  ]\n}')
 const oneMore = (text: string): string => text.replace(/\n\]$/, ',\n  {"ts":1767300000000,"id":"fd6a02b","ms":3,"st":0,"err":null}\n]')
 
 /** Two small days and a configuration. */
@@ -118,6 +120,19 @@ const editMany = ({ store }: Place): void => {
   nodeFs.copyFileSync(join(dir, 'data/2026-01-02.json'), join(dir, 'data/2026-01-03.json'))
   age(join(dir, 'data/2026-01-03.json'))
   nodeFs.unlinkSync(join(dir, 'data/2026-01-02.json'))
+}
+
+/** A day that grows, a setting that changes, a day that goes: at the newest version. */
+const writeNow = ({ store }: Place): void => {
+  const dir = activeDirectory(store)
+  edit(join(dir, 'config.json'), renamed)
+  edit(join(dir, 'data/2026-01-02.json'), oneMoreNow)
+  nodeFs.unlinkSync(join(dir, 'data/2026-01-01.json'))
+}
+
+/** The same at the first version. */
+const writeThen = ({ store }: Place): void => {
+  edit(join(activeDirectory(store), 'data/2026-01-02.json'), oneMore)
 }
 
 /** The application writes between the last checkpoint and the switch; once. */
@@ -252,6 +267,37 @@ export const SCENARIOS: readonly Scenario[] = [
       nodeFs.rmSync(first, { recursive: true })
     },
     run: back,
+  },
+  {
+    name: 'rollback that takes along what was written',
+    before: async (place) => {
+      await init(place)
+      await upgrade(place)
+      writeNow(place)
+    },
+    run: (place, fs) => inStore(place, fs, (session) => rollback(session, undefined, false)),
+  },
+  {
+    name: 'rollback that takes along what was written, to a directory that has been written to as well',
+    before: async (place) => {
+      await init(place)
+      const first = activeDirectory(place.store)
+      await upgrade(place)
+      writeNow(place)
+      edit(join(first, 'data/2026-01-02.json'), oneMore)
+    },
+    run: (place, fs) => inStore(place, fs, (session) => rollback(session, undefined, false)),
+  },
+  {
+    name: 'redo that takes along what was written',
+    before: async (place) => {
+      await init(place)
+      await upgrade(place)
+      writeNow(place)
+      await inStore(place, nodeFsPort, (session) => rollback(session, undefined, false))
+      writeThen(place)
+    },
+    run: (place, fs) => inStore(place, fs, (session) => redo(session, false)),
   },
   {
     name: 'redo',

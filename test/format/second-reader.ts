@@ -90,7 +90,9 @@ export type Snapshot = {
   schemaVersion: string
   commit: string
   sealed: string
+  from: string | null
   fromCommit: string | null
+  carries: { snapshot: string; commit: string } | null
   readableBy: string[]
   files: number
   bytes: number
@@ -140,7 +142,9 @@ const snapshotOf = (data: Data): Snapshot => ({
   schemaVersion: data.schemaVersion as string,
   commit: data.commit as string,
   sealed: data.commit as string,
+  from: (data.from as string | undefined) ?? null,
   fromCommit: (data.fromCommit as string | undefined) ?? null,
+  carries: (data.carries as Snapshot['carries'] | undefined) ?? null,
   readableBy: data.readableBy as string[],
   files: data.files as number,
   bytes: data.bytes as number,
@@ -155,14 +159,15 @@ const activate = (state: State, { data, seq, jobId }: Event, at: string): void =
   if (target.verifiedCommit !== target.commit) refuse(`${target.id} was activated without being verified`)
   if (data.reason === 'rollback') state.undone.push({ left: data.from as string, target: target.id, commit: target.commit })
   else if (data.reason === 'redo') {
-    if (state.undone.pop()?.left !== target.id) refuse('redo did not return to what was left')
+    const left = state.undone.pop()?.left
+    if (left !== target.id && (target.carries === null || target.from !== left)) refuse('redo did not return to what was left')
   } else state.undone = []
   const hold = data.hold as { reason: string; newest: string } | null
   state.active = target.id
   state.announced = []
   state.hold = hold === null ? null : { since: at, reason: hold.reason, newest: hold.newest }
   state.pointerSeq = seq
-  if (jobId !== undefined && data.reason !== 'rollback' && data.reason !== 'redo') state.running = null
+  if (jobId !== undefined) state.running = null
 }
 
 const RULES: Readonly<Record<string, (state: State, event: Event, at: string) => void>> = {

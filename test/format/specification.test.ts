@@ -210,6 +210,25 @@ describe('a reader written from the specification alone agrees with Strata', () 
     check(store)
   })
 
+  test('after a rollback and a redo that took along what was written, on both sides', () => {
+    edit('carried')
+    const left = fold(readJournal(store)).active ?? ''
+    const [target = ''] = [...fold(readJournal(store)).snapshots.values()].filter((s) => s.schemaVersion === '1.2.0').map((s) => s.id)
+    writeFileSync(join(store, 'snapshots', target, 'data/late.txt'), 'written to the directory that had been left')
+    strata(store, 'rollback', '2.0.0')
+    const down = check(store)
+    const carried = down.state.snapshots.get(down.state.active ?? '')
+    expect(carried).toMatchObject({ from: target, schemaVersion: '1.2.0', carries: { snapshot: left } })
+    const names = (commit: string): string[] => manifestOf(down.objects, commitOf(down.objects, commit).tree).files.map((f) => f.path)
+    expect(names(carried?.sealed ?? '')).not.toContain('data/late.txt')
+    expect(names(carried?.commit ?? '')).toContain('data/late.txt')
+    expect(commitOf(down.objects, carried?.sealed ?? '').trailers.Carries).toBe(`${left} ${carried?.carries?.commit ?? ''}`)
+    strata(store, 'redo')
+    const up = check(store).state
+    expect(up.snapshots.get(up.active ?? '')).toMatchObject({ from: left, carries: { snapshot: carried?.id } })
+    expect(readFileSync(join(store, 'snapshots', up.active ?? '', 'data/late.txt'), 'utf8')).toContain('left')
+  })
+
   test('after a torn write: its bytes are passed over, and the next segment opens', () => {
     const before = fold(readJournal(store))
     appendFileSync(join(store, 'journal/00000001.jsonl'), '{"v":1,"epoch":99,"at":"20')

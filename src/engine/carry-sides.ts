@@ -1,0 +1,159 @@
+import { join } from 'node:path'
+import { versionIndex } from '../core/chain.ts'
+import type { CarriedFile, Content, Contents } from '../core/carry-file.ts'
+import { contentOf, routeOf } from '../core/carry-file.ts'
+import type { Sync } from '../core/counterpart.ts'
+import { effectiveIndex, fileVersion } from '../core/dataset.ts'
+import { StrataError } from '../core/errors.ts'
+import type { Oid } from '../core/git-objects.ts'
+import type { FileEntry } from '../core/manifest.ts'
+import { headOf } from '../core/memory.ts'
+import { kindOf } from '../core/schema.ts'
+import type { Snapshot } from '../core/state.ts'
+import type { Newer } from '../core/three-way.ts'
+import type { Source } from '../core/transform.ts'
+import { readStable } from '../storage/read-stable.ts'
+import type { Repository } from '../storage/repository.ts'
+import type { Context } from './context.ts'
+import type { Difference } from './directory.ts'
+import { differences } from './directory.ts'
+
+/** What a carry works on: both snapshots, each as it is and as it was when they were the same. */
+export type CarrySides = {
+  readonly from: Snapshot
+  readonly to: Snapshot
+  readonly sync: Sync
+  /** What was written in `from` since, those files first that others are made with. */
+  readonly written: readonly Difference[]
+  readonly contents: Contents
+  readonly ourFiles: ReadonlyMap<string, FileEntry>
+  readonly theirFiles: ReadonlyMap<string, FileEntry>
+}
+
+type Reader = { readonly context: Context; readonly repository: Repository }
+
+const LAST_READ_KEPT = 8
+
+/** Files of a commit, or of a directory where `live` has them, read when they are wanted. */
+class FilesSource implements Source {
+  readonly paths: readonly string[]
+  readonly #reader: Reader
+  readonly #files: ReadonlyMap<string, FileEntry>
+  readonly #live: ReadonlyMap<string, string>
+  readonly #position: number
+  readonly #read = new Map<string, Uint8Array>()
+
+  constructor(reader: Reader, files: ReadonlyMap<string, FileEntry>, position: number, live: ReadonlyMap<string, string>) {
+    this.#reader = reader
+    this.#files = files
+    this.#position = position
+    this.#live = live
+    this.paths = [...new Set([...files.keys(), ...live.keys()])]
+  }
+
+  bytes(path: string): Uint8Array {
+    const known = this.#read.get(path)
+    if (known !== undefined) return known
+    const bytes = this.#fetch(path)
+    this.#read.set(path, bytes)
+    const [oldest] = this.#read.keys()
+    if (this.#read.size > LAST_READ_KEPT && oldest !== undefined) this.#read.delete(oldest)
+    return bytes
+  }
+
+  start(path: string): number {
+    const { dataset } = this.#reader.context
+    const version = fileVersion(dataset, path, headOf(this.bytes(path)))
+    const index = version === null ? this.#position : effectiveIndex(dataset.chain, path, version, this.#position)
+    return index < 0 ? this.#position : index
+  }
+
+  #fetch(path: string): Uint8Array {
+    const place = this.#live.get(path)
+    const live = place === undefined ? undefined : readStable(this.#reader.context.fs, place, path)
+    const entry = this.#files.get(path)
+    if (live === undefined && entry === undefined) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
+    return live?.bytes ?? (entry === undefined ? new Uint8Array() : this.#reader.repository.blob(entry.oid, entry.size))
+  }
+}
+
+const byPath = (repository: Repository, commit: Oid): Map<string, FileEntry> =>
+  new Map(repository.manifest(commit).files.map((f) => [f.path, f]))
+
+/** Documents before records: what is made of a record may depend on them. */
+const documentsFirst = ({ dataset }: Context, position: number, files: readonly Difference[]): Difference[] => {
+  const kinds = dataset.chain.schemas[position]?.kinds ?? {}
+  const rank = ({ path }: Difference): number => (kinds[kindOf(kinds, path) ?? '']?.record === undefined ? 0 : 1)
+  return [...files].sort((a, b) => rank(a) - rank(b))
+}
+
+/** Edits of the directory that no checkpoint has taken yet, for a look ahead. */
+export type Pending = { readonly changed: readonly string[]; readonly removed: readonly string[] }
+const NOTHING_PENDING: Pending = { changed: [], removed: [] }
+
+/** Gathers what a carry from `from` to `to` needs to know; reads manifests only. */
+export const sidesOf = (reader: Reader, from: Snapshot, to: Snapshot, sync: Sync, pending = NOTHING_PENDING): CarrySides => {
+  const { context, repository } = reader
+  const { chain } = context.dataset
+  const [left, target] = [versionIndex(chain, from.schemaVersion), versionIndex(chain, to.schemaVersion)]
+  const [baseFiles, theirFiles] = [byPath(repository, sync.base), byPath(repository, from.commit)]
+  const [originFiles, ourFiles] = [byPath(repository, sync.origin), byPath(repository, to.commit)]
+  const known = differences(repository.manifest(sync.base), repository.manifest(from.commit))
+  for (const path of pending.removed) theirFiles.delete(path)
+  const live = new Map(pending.changed.map((path) => [path, join(context.paths.snapshot(from.id), path)]))
+  const again = new Set([...pending.changed, ...pending.removed])
+  const fresh = [...again].map((path): Difference => {
+    if (pending.removed.includes(path)) return { path, change: 'removed' }
+    return { path, change: baseFiles.has(path) ? 'changed' : 'added' }
+  })
+  const written = [...known.filter(({ path }) => !again.has(path)), ...fresh]
+  const content = (files: ReadonlyMap<string, FileEntry>, position: number, edits = new Map<string, string>()): Content =>
+    contentOf(context.dataset, position, new FilesSource(reader, files, position, edits))
+  return {
+    from,
+    to,
+    sync,
+    written: documentsFirst(context, left, written),
+    ourFiles,
+    theirFiles,
+    contents: {
+      base: content(baseFiles, left),
+      theirs: content(theirFiles, left, live),
+      original: content(originFiles, target),
+      ours: content(ourFiles, target),
+    },
+  }
+}
+
+export type Obstacle = { readonly path: string; readonly change: Difference['change']; readonly why: string }
+
+/** Files that no step leads where they should go. */
+export const obstacles = ({ dataset }: Context, { written, contents }: CarrySides): Obstacle[] =>
+  written.flatMap(({ path, change }) => {
+    const route = routeOf(dataset, path, contents.theirs.position, contents.ours.position)
+    return route.way === 'none' ? [{ path, change, why: route.why }] : []
+  })
+
+const modified = ({ fs, paths }: Context, snapshot: Snapshot, path: string): number =>
+  fs.lstat(join(paths.snapshot(snapshot.id), path))?.mtimeMs ?? 0
+
+/** Which side of a file was written last, by the clock of its disk; ours only where that is plain. */
+export const newerSide = (context: Context, { from, to }: CarrySides, path: string): Newer =>
+  modified(context, to, path) > modified(context, from, path) ? 'ours' : 'theirs'
+
+/** What was done with one file that had been written: for people and programs. */
+export type CarriedPath = {
+  readonly path: string
+  readonly change: Difference['change']
+  /** `kept`: the file there stays as it is; what was written stays in the history. */
+  readonly result: 'carried' | 'removed' | 'kept'
+  readonly added: number
+  readonly removed: number
+  readonly clashes: number
+}
+
+export const carriedPath = ({ path, change }: Difference, file: CarriedFile): CarriedPath => {
+  if (file.what === 'write') return { path, change, result: 'carried', added: file.added, removed: file.removed, clashes: file.clashes }
+  if (file.what === 'remove') return { path, change, result: 'removed', added: 0, removed: 0, clashes: 0 }
+  return { path, change, result: 'kept', added: 0, removed: 0, clashes: file.clashes }
+}
