@@ -90,6 +90,19 @@ const thawed = (parsed: Parsed): Parsed => {
   return { ...parsed, head: isObject ? fromEntries(entries(head)) : head }
 }
 
+/** A file's bytes as they would be at another position; as they are where they cannot be taken there. */
+export const bytesAt = (dataset: Dataset, content: Content, path: string, position: number): Uint8Array => {
+  const bytes = content.source.bytes(path)
+  const kinds = dataset.chain.schemas[position]?.kinds ?? {}
+  const kind = kinds[kindOf(kinds, path) ?? '']
+  if (kind === undefined || routeOf(dataset, path, content.position, position).way !== 'through steps') return bytes
+  try {
+    return renderDocument(kind, thawed(content.transformer.document(path, position)), dataset.layout)
+  } catch {
+    return bytes
+  }
+}
+
 /** One file on its way, with what all sides say of it. */
 class Crossing {
   readonly #dataset: Dataset

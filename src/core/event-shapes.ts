@@ -151,6 +151,7 @@ const isState = members({
   running: orNull(text),
   announced: listOf(id),
   undone: listOf(members({ left: id, target: id, commit: oid, at: text })),
+  left: listOf(members({ snapshot: id, commit: oid, late: count })),
   failures: orNull(members({ toVersion: text, count, message: text })),
   original: orNull(source),
   originalFindings: listOf(issue),

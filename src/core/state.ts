@@ -6,6 +6,7 @@ import type { Hold, Pointer } from './pointer.ts'
 /** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
 export const REDUCER = 3
 const JOBS_KEPT = 50
+const LEFT_KEPT = 4
 
 export type Snapshot = {
   readonly id: string
@@ -56,6 +57,9 @@ export type Undone = {
   readonly at: string
 }
 
+/** A directory that was left: an application may still hold a file of it open. `late`: how often what came after was carried over. */
+export type Left = { readonly snapshot: string; readonly commit: Oid; readonly late: number }
+
 /** The fold of all events: the truth as plain data. */
 export type State = {
   readonly storeId: string
@@ -71,6 +75,8 @@ export type State = {
   /** Snapshots that someone set out to make and has not finished. */
   readonly announced: readonly string[]
   readonly undone: readonly Undone[]
+  /** The directories that were active last, each with the commit that the active one accounts for. */
+  readonly left: readonly Left[]
   /** Attempts of one migration that failed in a row. */
   readonly failures: { readonly toVersion: string; readonly count: number; readonly message: string } | null
   readonly original: SourceDirectory | null
@@ -96,6 +102,7 @@ export const initialState: State = {
   running: null,
   announced: [],
   undone: [],
+  left: [],
   failures: null,
   original: null,
   originalFindings: [],
@@ -177,7 +184,25 @@ const sealed = (state: State, { data, jobId }: Of<'SnapshotSealed'>, at: string)
 const undoneAfter = (state: State, reason: ActivationReason, left: string | null, target: string, at: string): readonly Undone[] => {
   const commit = state.snapshots[target]?.commit
   if (reason === 'rollback' && left !== null && commit !== undefined) return [...state.undone, { left, target, commit, at }]
+  if (reason === 'carry') return state.undone
   return reason === 'redo' ? state.undone.slice(0, -1) : []
+}
+
+/** What was left, and how much of it is in what is active now. */
+const leftAfter = (state: State, from: string | null, active: Snapshot | undefined, reason: ActivationReason): readonly Left[] => {
+  const { carries = null, from: before = null } = active ?? {}
+  const known = state.left.filter((l) => l.snapshot !== active?.id && l.snapshot !== from)
+  const commitOf = (id: string): Oid | undefined => {
+    if (id === carries?.snapshot) return carries.commit
+    // A carry has what its own predecessor had, to its head.
+    return carries !== null && id === before ? state.snapshots[id]?.commit : undefined
+  }
+  const seen = known.map((l) => {
+    const commit = commitOf(l.snapshot)
+    return commit === undefined ? l : { ...l, commit, late: reason === 'carry' && l.snapshot === carries?.snapshot ? l.late + 1 : l.late }
+  })
+  const left = from === null || from === active?.id ? undefined : state.snapshots[from]
+  return [...seen, ...(left === undefined ? [] : [{ snapshot: left.id, commit: left.commit, late: 0 }])].slice(-LEFT_KEPT)
 }
 
 const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, at: string): State => {
@@ -187,6 +212,7 @@ const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, 
     ...state,
     active: snapshot,
     undone,
+    left: leftAfter(state, from, state.snapshots[snapshot], reason),
     announced: [],
     hold: hold === null ? null : { since: at, ...hold },
     pointerSeq: seq,

@@ -7,8 +7,6 @@ import type { MigrationJob, MigrationStatus } from '../core/status.ts'
 import { jobOf, statusOf } from '../core/status.ts'
 import type { Adopted } from './adopt.ts'
 import { adopt } from './adopt.ts'
-import { checkpoint } from './checkpoint.ts'
-import type { Checkpointed } from './checkpoint.ts'
 import type { Comparison, Traced } from './compare.ts'
 import { compareSnapshots, traceRecord } from './compare.ts'
 import type { Context, ContextOptions } from './context.ts'
@@ -19,6 +17,8 @@ import type { Diff, FileVersion, HistoryEvent, SnapshotView } from './history.ts
 import { diffSnapshots, events, fileHistory, showFile, showSnapshot } from './history.ts'
 import { initFresh, initFrom, surveyCandidates } from './init.ts'
 import type { JobOptions } from './job-spec.ts'
+import type { ActiveCheckpoint } from './late.ts'
+import { checkpointActive } from './late.ts'
 import { loadDataset } from './load.ts'
 import { migrate } from './migrate.ts'
 import type { OriginalChange } from './original.ts'
@@ -192,9 +192,9 @@ export class App {
   }
 
   /** Commits what the application has written into the active directory. */
-  async checkpoint(message = 'requested'): Promise<Checkpointed> {
+  async checkpoint(message = 'requested'): Promise<ActiveCheckpoint> {
     this.#requireKnown()
-    return this.#write((session) => checkpoint(session, session.state.active ?? '', message))
+    return this.#write((session) => checkpointActive(session, message))
   }
 
   /** What has been written to the original directory since it was captured; reads only. */

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { CarriedFile, Content, Contents } from '../core/carry-file.ts'
-import { contentOf, routeOf } from '../core/carry-file.ts'
+import { bytesAt, contentOf, routeOf } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import { effectiveIndex, fileVersion } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { headOf } from '../core/memory.ts'
+import { compareBytes } from '../core/names.ts'
 import { kindOf } from '../core/schema.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Newer } from '../core/three-way.ts'
@@ -34,21 +35,21 @@ type Reader = { readonly context: Context; readonly repository: Repository }
 
 const LAST_READ_KEPT = 8
 
-/** Files of a commit, or of a directory where `live` has them, read when they are wanted. */
+/** Files of a commit, but for `others`, which come from elsewhere; read when they are wanted. */
 class FilesSource implements Source {
   readonly paths: readonly string[]
   readonly #reader: Reader
-  readonly #files: ReadonlyMap<string, FileEntry>
-  readonly #live: ReadonlyMap<string, string>
+  readonly #files: Files
+  readonly #others: ReadonlyMap<string, () => Uint8Array>
   readonly #position: number
   readonly #read = new Map<string, Uint8Array>()
 
-  constructor(reader: Reader, files: ReadonlyMap<string, FileEntry>, position: number, live: ReadonlyMap<string, string>) {
+  constructor(reader: Reader, files: Files, position: number, others: ReadonlyMap<string, () => Uint8Array>) {
     this.#reader = reader
     this.#files = files
     this.#position = position
-    this.#live = live
-    this.paths = [...new Set([...files.keys(), ...live.keys()])]
+    this.#others = others
+    this.paths = [...new Set([...files.keys(), ...others.keys()])]
   }
 
   bytes(path: string): Uint8Array {
@@ -69,13 +70,16 @@ class FilesSource implements Source {
   }
 
   #fetch(path: string): Uint8Array {
-    const place = this.#live.get(path)
-    const live = place === undefined ? undefined : readStable(this.#reader.context.fs, place, path)
+    const other = this.#others.get(path)
+    if (other !== undefined) return other()
     const entry = this.#files.get(path)
-    if (live === undefined && entry === undefined) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
-    return live?.bytes ?? (entry === undefined ? new Uint8Array() : this.#reader.repository.blob(entry.oid, entry.size))
+    if (entry === undefined) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
+    return this.#reader.repository.blob(entry.oid, entry.size)
   }
 }
+
+type Files = ReadonlyMap<string, FileEntry>
+type Fetched = ReadonlyMap<string, () => Uint8Array>
 
 const byPath = (repository: Repository, commit: Oid): Map<string, FileEntry> =>
   new Map(repository.manifest(commit).files.map((f) => [f.path, f]))
@@ -91,24 +95,54 @@ const documentsFirst = ({ dataset }: Context, position: number, files: readonly 
 export type Pending = { readonly changed: readonly string[]; readonly removed: readonly string[] }
 const NOTHING_PENDING: Pending = { changed: [], removed: [] }
 
+const between = ({ repository }: Pick<Reader, 'repository'>, from: Oid, to: Oid): Difference[] =>
+  from === to ? [] : differences(repository.manifest(from), repository.manifest(to))
+
+/** What has been written in `from`, and in what it was made from on the way to the other side, since the two were the same. */
+export const writtenAlong = (reader: Pick<Reader, 'repository'>, from: Snapshot, sync: Sync): Difference[] => {
+  const found = new Map(between(reader, sync.base, from.commit).map((d) => [d.path, d]))
+  for (const { base, left } of sync.earlier) for (const d of between(reader, base, left)) if (!found.has(d.path)) found.set(d.path, d)
+  return [...found.values()].sort((a, b) => compareBytes(a.path, b.path))
+}
+
+/** The content that both sides last had in common, as the side that is left would have it. */
+const baseContent = (reader: Reader, sync: Sync, position: number): { files: Files; others: Fetched } => {
+  const { dataset } = reader.context
+  const files = byPath(reader.repository, sync.base)
+  const others = new Map<string, () => Uint8Array>()
+  // The farthest of the earlier snapshots in which a file was written has it as both sides had it.
+  for (const { base, left, version } of sync.earlier) {
+    const before = byPath(reader.repository, base)
+    const at = versionIndex(dataset.chain, version)
+    const content = contentOf(dataset, at, new FilesSource(reader, before, at, new Map()))
+    for (const { path } of between(reader, base, left)) {
+      files.delete(path)
+      others.delete(path)
+      if (before.has(path)) others.set(path, () => bytesAt(dataset, content, path, position))
+    }
+  }
+  return { files, others }
+}
+
+const changeOf = (path: string, base: { files: Files; others: Fetched }, theirs: ReadonlySet<string>): Difference => {
+  if (!theirs.has(path)) return { path, change: 'removed' }
+  return { path, change: base.files.has(path) || base.others.has(path) ? 'changed' : 'added' }
+}
+
 /** Gathers what a carry from `from` to `to` needs to know; reads manifests only. */
 export const sidesOf = (reader: Reader, from: Snapshot, to: Snapshot, sync: Sync, pending = NOTHING_PENDING): CarrySides => {
   const { context, repository } = reader
   const { chain } = context.dataset
   const [left, target] = [versionIndex(chain, from.schemaVersion), versionIndex(chain, to.schemaVersion)]
-  const [baseFiles, theirFiles] = [byPath(repository, sync.base), byPath(repository, from.commit)]
-  const [originFiles, ourFiles] = [byPath(repository, sync.origin), byPath(repository, to.commit)]
-  const known = differences(repository.manifest(sync.base), repository.manifest(from.commit))
+  const base = baseContent(reader, sync, left)
+  const [theirFiles, ourFiles] = [byPath(repository, from.commit), byPath(repository, to.commit)]
   for (const path of pending.removed) theirFiles.delete(path)
-  const live = new Map(pending.changed.map((path) => [path, join(context.paths.snapshot(from.id), path)]))
-  const again = new Set([...pending.changed, ...pending.removed])
-  const fresh = [...again].map((path): Difference => {
-    if (pending.removed.includes(path)) return { path, change: 'removed' }
-    return { path, change: baseFiles.has(path) ? 'changed' : 'added' }
-  })
-  const written = [...known.filter(({ path }) => !again.has(path)), ...fresh]
-  const content = (files: ReadonlyMap<string, FileEntry>, position: number, edits = new Map<string, string>()): Content =>
-    contentOf(context.dataset, position, new FilesSource(reader, files, position, edits))
+  const live = new Map(pending.changed.map((path) => [path, () => liveBytes(context, from, path)]))
+  const there = new Set([...theirFiles.keys(), ...live.keys()])
+  const paths = new Set([...writtenAlong(reader, from, sync).map((d) => d.path), ...pending.changed, ...pending.removed])
+  const written = [...paths].map((path) => changeOf(path, base, there))
+  const content = (files: Files, position: number, others: Fetched = new Map()): Content =>
+    contentOf(context.dataset, position, new FilesSource(reader, files, position, others))
   return {
     from,
     to,
@@ -117,12 +151,18 @@ export const sidesOf = (reader: Reader, from: Snapshot, to: Snapshot, sync: Sync
     ourFiles,
     theirFiles,
     contents: {
-      base: content(baseFiles, left),
+      base: content(base.files, left, base.others),
       theirs: content(theirFiles, left, live),
-      original: content(originFiles, target),
+      original: content(byPath(repository, sync.origin), target),
       ours: content(ourFiles, target),
     },
   }
+}
+
+const liveBytes = ({ fs, paths }: Context, { id }: Snapshot, path: string): Uint8Array => {
+  const read = readStable(fs, join(paths.snapshot(id), path), path)
+  if (read === undefined) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
+  return read.bytes
 }
 
 export type Obstacle = { readonly path: string; readonly change: Difference['change']; readonly why: string }

@@ -12,7 +12,7 @@ import type { Snapshot } from '../core/state.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import type { Difference } from './directory.ts'
-import { blobAt, diffSnapshots, readRepository } from './history.ts'
+import { blobAt, diffSnapshots, reading } from './history.ts'
 import { readState } from './read.ts'
 
 /** A file's content in a snapshot as its kind describes it; null where it has no kind, or cannot be read as one. */
@@ -104,7 +104,7 @@ const summed = (a: RecordChanges | null, b: RecordChanges | null): RecordChanges
 export const compareSnapshots = (context: Context, a: string, b: string, path?: string): Comparison => {
   const { before, after, files } = diffSnapshots(context, a, b, path)
   const kinds = new Map<string | null, { sum: KindComparison; fields: FieldChanges }>()
-  readRepository(context, (repository) => {
+  reading(context, (repository) => {
     const all = [before, after].flatMap(({ commit }) => repository.manifest(commit).files)
     const large = new Set(all.filter(({ size }) => size > MOST_BYTES).map((f) => f.path))
     for (const file of files) {
@@ -152,7 +152,7 @@ export const traceRecord = (context: Context, path: string, record?: number, nam
   const state = readState(context)
   const { chain } = context.dataset
   const newest = resolveSnapshot(state, name)
-  const traced = readRepository(context, (repository) => {
+  const traced = reading(context, (repository) => {
     let previous: unknown
     return lineage(state.snapshots, newest).map((snapshot): Traced => {
       const bytes = bytesAt(repository, snapshot, path)

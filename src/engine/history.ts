@@ -30,11 +30,7 @@ export const events = (context: Context, jobId?: string): HistoryEvent[] => {
 }
 
 /** Opens the repository for one reading call. */
-<<<<<<< HEAD
-export const readRepository = <T>(context: Context, use: (repository: Repository) => T): T => {
-=======
 export const reading = <T>(context: Context, use: (repository: Repository) => T): T => {
->>>>>>> d18ca9e (Old formats stay readable: app.read and show --as give any file in any version; a step that never ends is ended)
   const repository = new Repository(context.fs, context.paths.repository)
   try {
     return use(repository)
@@ -59,7 +55,7 @@ export type FileVersion = LoggedCommit & { readonly blob: string | null; readonl
 export const fileHistory = async (context: Context, path: string): Promise<FileVersion[]> => {
   const active = activeSnapshot(readState(context))
   const commits = active === undefined ? [] : await logCommits(context.fs, context.paths.repository, active.commit)
-  return readRepository(context, (repository) => {
+  return reading(context, (repository) => {
     const found: FileVersion[] = []
     let previous: Oid | undefined
     for (const commit of commits.reverse()) {
@@ -84,14 +80,14 @@ export type Diff = { readonly before: Snapshot; readonly after: Snapshot; readon
 export const diffSnapshots = (context: Context, a: string, b: string, path?: string): Diff => {
   const state = readState(context)
   const [before, after] = [resolveSnapshot(state, a), resolveSnapshot(state, b)]
-  const all = readRepository(context, (r) => differences(r.manifest(before.commit), r.manifest(after.commit)))
+  const all = reading(context, (r) => differences(r.manifest(before.commit), r.manifest(after.commit)))
   return { before, after, files: path === undefined ? all : all.filter((f) => f.path === path || f.path.startsWith(`${path}/`)) }
 }
 
 /** A file's bytes in a snapshot, as committed. Throws ABSENT. */
 export const showFile = (context: Context, name: string, path: string): Uint8Array => {
   const snapshot = resolveSnapshot(readState(context), name)
-  return readRepository(context, (repository) => {
+  return reading(context, (repository) => {
     const blob = blobAt(repository, snapshot.commit, path)
     if (blob === undefined || repository.read(blob).type !== 'blob')
       throw new StrataError('ABSENT', `${snapshot.id} has no file ${path}`, {
@@ -113,7 +109,7 @@ export type SnapshotView = {
 export const showSnapshot = async (context: Context, name: string): Promise<SnapshotView> => {
   const state = readState(context)
   const snapshot = resolveSnapshot(state, name)
-  const files = readRepository(context, (repository) => repository.manifest(snapshot.commit).files)
+  const files = reading(context, (repository) => repository.manifest(snapshot.commit).files)
   const commits = await logCommits(context.fs, context.paths.repository, snapshot.commit)
   return {
     snapshot,

@@ -7,6 +7,8 @@ import { checkpoint } from './checkpoint.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
 import { runJob, throwIfCancelled } from './job.ts'
 import { preflight } from './preflight.ts'
+import { carryLate } from './late.ts'
+import { silent } from './progress.ts'
 import { redo } from './rollback.ts'
 import type { Session } from './session.ts'
 
@@ -91,6 +93,7 @@ const runPlan = async (session: Session, plan: Plan, before: Checkpointed, optio
 
 /** Brings the active snapshot to `to` (by default the newest version): checkpoint first, then what the plan says. */
 export const migrate = async (session: Session, to: string | undefined, options: JobOptions): Promise<Migrated> => {
+  await carryLate(session, { ...options, progress: silent })
   for (let attempt = 1; ; attempt++) {
     options.progress.phase('backup')
     const active = planMigration(session.state, session.context.dataset.chain, to).from

@@ -4,17 +4,19 @@ import type { Sync } from '../core/counterpart.ts'
 import { counterpart, syncOf } from '../core/counterpart.ts'
 import { redoTarget, rollbackTarget } from '../core/decide.ts'
 import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
+import type { Oid } from '../core/git-objects.ts'
 import type { Snapshot, State } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import { activate, hidden, leave, settleTarget, writtenSince } from './activate.ts'
 import type { CarryReason } from './carry.ts'
 import { carry } from './carry.ts'
 import type { CarriedPath, Obstacle } from './carry-sides.ts'
-import { carriedPath, newerSide, obstacles, sidesOf } from './carry-sides.ts'
+import { carriedPath, newerSide, obstacles, sidesOf, writtenAlong } from './carry-sides.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Difference } from './directory.ts'
 import { look } from './directory.ts'
 import type { JobOptions } from './job-spec.ts'
+import { carryLate } from './late.ts'
 import { editedFiles } from './preview.ts'
 import { silent } from './progress.ts'
 import type { Session } from './session.ts'
@@ -48,23 +50,22 @@ const allowNewer = (session: Session, from: Snapshot, to: Snapshot, exact: boole
   })
 }
 
-/** Switches to a directory that is there; undefined where something has been written at the last moment. */
-const flip = async (
-  session: Session,
-  to: Snapshot,
-  sync: Sync | undefined,
-  how: CarryReason & { exact: boolean },
-): Promise<readonly Difference[] | undefined> => {
+/** Switches to a directory that is there; false where something has been written since `commit`, at the last moment. */
+const flip = async (session: Session, to: Snapshot, commit: Oid, how: CarryReason & { exact: boolean }): Promise<boolean> => {
   const from = session.state.active ?? ''
   try {
-    const written = await activate(session, to, { ...how, ...(sync === undefined ? {} : { since: sync.base }) })
+    await activate(session, to, { ...how, since: commit })
     session.context.log('info', `switched from ${from} to ${to.id}`, { step: to.schemaVersion })
-    return written
+    return true
   } catch (error) {
     if (how.exact || !hasCode(error, 'DATA_WRITTEN_SINCE')) throw error
-    return undefined
+    return false
   }
 }
+
+/** Whether the history still has what a carry compares with: its oldest end may have been cut off. */
+const isReadable = ({ repository }: Pick<Session, 'repository'>, { base, origin, earlier }: Sync): boolean =>
+  [base, origin, ...earlier.flatMap((hop) => [hop.base, hop.left])].every((oid) => repository.isReadable(oid))
 
 /** Switches to `to`, and takes along what was written since `sync`, unless `exact`: then it stays in the history. */
 const goTo = async (
@@ -76,15 +77,16 @@ const goTo = async (
 ): Promise<Switched> => {
   const from = current(session.state)
   const reason = how.reason === 'rollback' ? 'before rollback' : 'before switching'
-  const { written, isCommitted } = await leave(session, reason, sync?.base)
-  if (how.exact || written.length === 0) {
-    const found = await flip(session, to, sync, how)
-    if (found !== undefined) return { from, to, written: found, carried: [] }
+  const { snapshot, written: fresh, isCommitted } = await leave(session, reason, from.commit)
+  const isKnown = sync !== undefined && isReadable(session, sync)
+  const written = isKnown ? [...writtenAlong(session, snapshot, sync), ...(isCommitted ? [] : fresh)] : fresh
+  const isUntouched = written.length === 0 && (isKnown || snapshot.commit === snapshot.sealed)
+  if (how.exact || isUntouched) {
+    if (await flip(session, to, snapshot.commit, how)) return { from, to, written, carried: [] }
     // The application has written between the two looks.
     return goTo(session, to, sync, how, options)
   }
   // On a full disk there is no room for a copy either; and history that was cut off says no more what is new.
-  const isKnown = sync !== undefined && session.repository.isReadable(sync.base) && session.repository.isReadable(sync.origin)
   if (!isCommitted || !isKnown) throw hidden(to, written)
   const target = await settleTarget(session, to)
   const before = await checkpoint(session, from.id, 'before switching')
@@ -112,8 +114,10 @@ export const rollback = async (
   exact: boolean,
   options: JobOptions = { progress: silent },
 ): Promise<Switched> => {
+  const wanted = rollbackSides(session.state, name)
+  allowNewer(session, wanted.from, wanted.to, exact)
+  await carryLate(session, options, { except: wanted.to.id })
   const { from, to, sync } = rollbackSides(session.state, name)
-  allowNewer(session, from, to, exact)
   const { schemas } = session.context.dataset.chain
   const hold = { reason: `rolled back from ${from.schemaVersion} to ${to.schemaVersion}`, newest: schemas.at(-1)?.version ?? '' }
   return goTo(session, to, sync, { reason: 'rollback', hold, exact }, options)
@@ -122,6 +126,7 @@ export const rollback = async (
 /** Returns to what the last rollback left, and takes along what was written since. Throws NOTHING_TO_REDO, DATA_WRITTEN_SINCE unless `exact`. */
 export const redo = async (session: Session, exact: boolean, options: JobOptions = { progress: silent }): Promise<Switched> => {
   const to = redoTarget(session.state)
+  await carryLate(session, options, { except: to.id })
   const sync = syncOf(session.state, current(session.state), to)
   return goTo(session, to, sync, { reason: 'redo', hold: null, exact }, options)
 }
@@ -164,9 +169,9 @@ export const previewSwitch = (reader: Reader, kind: 'rollback' | 'redo', name?: 
   const again = (): Snapshot => redoTarget(state)
   const { to, sync } = kind === 'rollback' ? rollbackSides(state, name) : { to: again(), sync: syncOf(state, from, again()) }
   const pending = editedFiles(context, from)
-  const written = writtenSince(reader, from, sync?.base ?? from.sealed)
+  const isWhole = sync !== undefined && isReadable(reader, sync)
+  const written = isWhole ? writtenAlong(reader, from, sync) : writtenSince(reader, from, from.sealed)
   const isKnown = versionIndex(context.dataset.chain, from.schemaVersion) >= 0 && versionIndex(context.dataset.chain, to.schemaVersion) >= 0
-  if (sync === undefined || !isKnown || written.length + pending.length === 0)
-    return { from, to, written, pending, carried: [], inTheWay: [] }
+  if (!isWhole || !isKnown || written.length + pending.length === 0) return { from, to, written, pending, carried: [], inTheWay: [] }
   return { from, to, written, pending, ...foresee(reader, from, to, sync, pending) }
 }

@@ -11,8 +11,10 @@ import type { Context } from './context.ts'
 import type { Survey } from './survey.ts'
 import { initFresh, initFrom, surveyCandidates } from './init.ts'
 import type { JobOptions } from './job-spec.ts'
+import { carryLate } from './late.ts'
 import { migrate } from './migrate.ts'
 import { noteOriginal } from './original.ts'
+import { silent } from './progress.ts'
 import { hasData, readState } from './read.ts'
 import { recover } from './recover.ts'
 import { openSession } from './session.ts'
@@ -129,6 +131,7 @@ const startWriting = async (context: Context, options: StartOptions, job: JobOpt
   try {
     const recovered = recover(session)
     noteOriginal(session)
+    await carryLate(session, { progress: silent }, { isStart: true })
     if (options.migrate !== true || !mayMigrate(context, session.state)) return result(context, session.state, options.reads, { recovered })
     try {
       const { kind, jobId } = await migrate(session, undefined, job)

@@ -199,8 +199,12 @@ describe('rollback and redo', () => {
     expect(told(...migrated, back('j1-0', 2)).jobs.map((j) => j.status)).toEqual(['completed', 'completed'])
   })
 
+  test('what is carried over from a directory that was left leaves it to redo what there was', () => {
+    expect(told(...migrated, back('j1-0', 2), activate('s0', 1, { reason: 'carry' })).undone).toHaveLength(1)
+  })
+
   test('a new migration, a restore or an adoption starts afresh: nothing to redo', () => {
-    for (const reason of ['migration', 'restore', 'carry', 'adopt', 'mend'] as const)
+    for (const reason of ['migration', 'restore', 'adopt', 'mend'] as const)
       expect(told(...migrated, back('j1-0', 2), activate('s0', 1, { reason })).undone).toEqual([])
   })
 

@@ -348,6 +348,78 @@ describe('files that were written on both sides', () => {
   })
 })
 
+describe('over several jobs', () => {
+  it('what was written between them comes along, too', () => {
+    const box = copyOf('captured', (dir) => made(dir, content(), undefined))
+    box.ok('migrate', '--to', '1.2.0')
+    append(box, record(1))
+    box.ok('migrate')
+    append(box, record(2))
+    box.ok('rollback', '1.2.0')
+    expect(box.current().schemaVersion).toBe('1.1.0')
+    box.ok('rollback')
+    expect(text(box.active(), DAY)).toBe(with_(text(box.data, DAY), raw(1), raw(2)))
+  })
+
+  it('what was brought up by a redo is not brought down a second time', () => {
+    const box = upgraded()
+    box.ok('rollback')
+    appendRaw(box, raw(1))
+    box.ok('redo')
+    box.ok('rollback', '2.0.0')
+    box.ok('rollback')
+    expect(text(box.active(), DAY)).toBe(with_(text(box.data, DAY), raw(1)))
+  })
+})
+
+describe('what an application writes into the directory after the switch', () => {
+  const before = (box: Sandbox): string => box.directoryOf(box.doc('show', '@-').snapshot.id)
+
+  it.each([['start'], ['checkpoint'], ['migrate']])('is carried over by the next %s', (command) => {
+    const box = upgraded()
+    const top = box.snapshot()
+    put(before(box), DAY, [...json(box.data, DAY), raw(7)])
+    box.ok(command)
+    expect(box.snapshot()).not.toBe(top)
+    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(day(box.active(), '2025-12-14').results.at(-1)).toEqual(record(7))
+    expect(box.ok('history')).toContain('(carry), with 1 file')
+    const again = box.snapshot()
+    box.ok(command)
+    expect(box.snapshot()).toBe(again)
+    box.ok('rollback')
+    expect(text(box.active(), DAY)).toBe(with_(text(box.data, DAY), raw(7)))
+    expect(box.doc('verify').valid).toBe(true)
+  })
+
+  it('after a rollback, too; redo then returns to what is there', () => {
+    const box = upgraded()
+    const left = box.active()
+    box.ok('rollback')
+    const file = json(left, DAY)
+    put(left, DAY, { ...file, results: [...file.results, record(7)] })
+    box.ok('checkpoint')
+    expect(json(box.active(), DAY).at(-1)).toEqual(raw(7))
+    expect(box.current().hold).not.toBeNull()
+    box.ok('redo')
+    expect(box.active()).toBe(left)
+    expect(day(left, '2025-12-14').results.filter((r) => r.latency_ms === 7)).toHaveLength(1)
+  })
+
+  it('again and again, by an application that does not look at CURRENT, waits for its next start', () => {
+    const box = upgraded()
+    const old = before(box)
+    put(old, DAY, [...json(box.data, DAY), raw(7)])
+    box.ok('checkpoint')
+    const once = box.snapshot()
+    put(old, DAY, [...json(box.data, DAY), raw(7), raw(8)])
+    expect(box.run(['checkpoint']).stderr).toContain('next start')
+    expect(box.snapshot()).toBe(once)
+    box.ok('start')
+    expect(day(box.active(), '2025-12-14').results.slice(-2)).toEqual([record(7), record(8)])
+  })
+})
+
 describe('where a carry cannot be', () => {
   it('a missing directory of the target is made from the repository first', () => {
     const box = upgraded()

@@ -161,7 +161,7 @@ const activate = (state: State, { data, seq, jobId }: Event, at: string): void =
   else if (data.reason === 'redo') {
     const left = state.undone.pop()?.left
     if (left !== target.id && (target.carries === null || target.from !== left)) refuse('redo did not return to what was left')
-  } else state.undone = []
+  } else if (data.reason !== 'carry') state.undone = []
   const hold = data.hold as { reason: string; newest: string } | null
   state.active = target.id
   state.announced = []
