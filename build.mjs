@@ -19,6 +19,7 @@ const ENTRIES = {
   netmonitor: 'migrations/index.ts',
   internal: 'src/internal.ts',
   start: 'src/cli/start.ts',
+  open: 'src/open.ts',
 }
 const INPUTS = ['src', 'migrations', 'build.mjs', 'package.json', 'tsconfig.json']
 const INSTALL_STAMP = 'node_modules/.strata-stamp'

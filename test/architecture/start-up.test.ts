@@ -42,9 +42,11 @@ describe('the start-up path', () => {
   // Until there is a command line there is nothing to look at; from then on a missing build is a failure.
   test.runIf(existsSync(join(root, 'src/cli/main.ts')))('loads no heavy package before it needs one', async () => {
     expect(existsSync(join(root, 'dist/cli.js')), 'dist/cli.js is missing: run `node build.mjs`').toBe(true)
-    const packages = await loadedAtStart('dist/cli.js')
-    const found = [...packages].filter(([name]) => heavy.test(name)).map(([name, file]) => `${name}, imported by ${file}`)
-    expect(found).toEqual([])
+    for (const entry of ['dist/cli.js', 'dist/open.js']) {
+      const packages = await loadedAtStart(entry)
+      const found = [...packages].filter(([name]) => heavy.test(name)).map(([name, file]) => `${name}, imported by ${file}`)
+      expect(found).toEqual([])
+    }
   })
 
   test('the reader of built files sees static imports through chunks, and leaves dynamic ones out', async () => {
