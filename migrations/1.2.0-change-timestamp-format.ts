@@ -97,6 +97,7 @@ export const changeTimestampFormat = migration(v1_1, v1_2, {
       },
     },
   },
+  loses: { daily: { 'results[].timestamp': 'a time has milliseconds from here on; on the way back finer ones are those of the original' } },
   validate: {
     daily: {
       doc: (doc) => headerProblem(doc.header, STEP.version),

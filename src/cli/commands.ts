@@ -194,6 +194,8 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),
 }
 
+const FOR_AUTHORS: readonly string[] = ['new', 'lint', 'docs']
+
 /** As shells tell a program that SIGINT ended. */
 const INTERRUPTED = 130
 const CANCELLABLE: readonly string[] = ['migrate', 'start', 'adopt']
@@ -216,6 +218,7 @@ const onInterrupt = (app: App, name: string): (() => void) => {
 }
 
 export const runCommand = async (name: string, parsed: Parsed, builtIn: string): Promise<number> => {
+  if (FOR_AUTHORS.includes(name)) return (await import('./author-commands.ts')).runAuthorCommand(name, parsed, builtIn)
   const app = await openApp(parsed.flags, builtIn)
   const run: Run = { app, parsed, json: parsed.flags.json === true, root: resolve(text(parsed.flags.store) ?? 'store') }
   const verb = VERBS[name]

@@ -12,7 +12,7 @@ export type CommandSpec = {
 
 export const GLOBAL: Readonly<Record<string, Option>> = {
   store: { type: 'string', value: 'DIR', help: 'the store (default: store)' },
-  migrations: { type: 'string', value: 'MODULE', help: 'module that exports the dataset (default: NetMonitor, built in)' },
+  migrations: { type: 'string', value: 'MODULE', help: 'module that exports the dataset, or its folder (default: NetMonitor, built in)' },
   json: { type: 'boolean', help: 'print one JSON document; logs go to stderr' },
   verbose: { type: 'boolean', short: 'v', help: 'exact times and sizes' },
   quiet: { type: 'boolean', short: 'q', help: 'no progress and no log' },
@@ -155,6 +155,37 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'commit what the application has written',
     options: { message: { type: 'string', short: 'm', value: 'TEXT', help: 'why' } },
     examples: ['strata checkpoint -m "before the trip"'],
+  },
+  {
+    name: 'new',
+    args: 'TITLE',
+    least: 1,
+    most: 1,
+    summary: 'write a new migration, its test and its golden sample',
+    options: {
+      to: { type: 'string', value: 'VERSION', help: 'the new version (default: the next minor one)' },
+      from: { type: 'string', value: 'DIR', help: 'a small data directory of the first version, to make the sample of' },
+    },
+    examples: ['strata new "Add region colours"', 'strata --migrations app/migrations new "Add region colours" --to 3.0.0'],
+  },
+  {
+    name: 'lint',
+    args: '',
+    most: 0,
+    summary: 'what is wrong with the migrations, as far as their golden samples show (exit 2: findings)',
+    options: {
+      samples: { type: 'string', value: 'DIR', help: 'the golden samples (default: golden/ beside the module)' },
+      record: { type: 'boolean', help: 'note the results of migrations that have none noted: they are released now' },
+    },
+    examples: ['strata lint', 'strata --migrations app/migrations lint --record'],
+  },
+  {
+    name: 'docs',
+    args: '',
+    most: 0,
+    summary: 'the history of the schema as Markdown, with the JSON Schema of every version',
+    options: {},
+    examples: ['strata docs > SCHEMA.md', 'strata docs --json'],
   },
   {
     name: 'doctor',

@@ -17,6 +17,7 @@ export const ERROR_CODES = [
   'DUPLICATE_VERSION', // two migrations of a chain lead to one version
   'DURABILITY', // the disk did not confirm a write; the store is read-only until reopened
   'EXISTS', // the target is already there
+  'FINDINGS', // testMigration found something; `data.findings` has the list
   'INPUT_CHANGED', // a migration changed its input; seen where inputs are frozen: in lint and testMigration
   'INVALID_RESULT', // a migration returned something that cannot be stored, or of a wrong shape
   'JOURNAL_CORRUPT', // the journal's chain is broken: read-only until repair

@@ -4,6 +4,7 @@ import { renderDocument } from './document.ts'
 import { StrataError } from './errors.ts'
 import type { Issue } from './issues.ts'
 import { entries, fromEntries } from './json/index.ts'
+import type { RunOptions } from './file-work.ts'
 import { kindOf } from './schema.ts'
 import type { Source } from './transform.ts'
 import { Transformer } from './transform.ts'
@@ -41,10 +42,11 @@ export const migrateFiles = (
   files: Files,
   from: string,
   to: string,
+  run: RunOptions = {},
 ): { steps: Map<string, Uint8Array>[]; issues: Issue[] } => {
   const [start, end] = [requireVersion(dataset, from), requireVersion(dataset, to)]
   const source = memorySource(dataset, files, start)
-  const transformer = new Transformer(dataset, source)
+  const transformer = new Transformer(dataset, source, run)
   const steps = Array.from({ length: end - start }, () => new Map<string, Uint8Array>())
   const issues: Issue[] = []
   for (const path of files.keys()) {
