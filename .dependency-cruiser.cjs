@@ -38,7 +38,13 @@ const PURE_BUILTINS = builtin(
 module.exports = {
   forbidden: [
     never('no-circular', {}, { circular: true }, 'No cycles, type imports included.'),
-    never('not-unresolvable', {}, { couldNotResolve: true }, 'An import must lead to a file or an installed package.'),
+    never(
+      'not-unresolvable',
+      // The example names this package by its own name, as an application does: Node resolves that, dependency-cruiser does not.
+      { pathNot: '^test/example-settings/' },
+      { couldNotResolve: true },
+      'An import must lead to a file or an installed package.',
+    ),
     never(
       'no-dev-packages',
       { path: '^(src|migrations)/' },

@@ -15,7 +15,7 @@ import { trapped } from './traps.ts'
 /** What the author of migrations is given: checks of a whole chain over its golden samples, and the beginning of a new migration. */
 
 /** Where the golden samples of a module's migrations lie: beside it. */
-export const samplesBeside = (module: string): string => join(dirname(moduleFile(module)), 'golden')
+const samplesBeside = (module: string): string => join(dirname(moduleFile(module)), 'golden')
 
 export type LintReport = {
   readonly migrations: number

@@ -23,7 +23,7 @@ const sampleOf = (samples: Samples): Sample | null => {
 }
 
 /** One line for people. Messages hold no values of the data. */
-export const findingLine = ({ code, file, record, step, message, hint }: Issue): string => {
+const findingLine = ({ code, file, record, step, message, hint }: Issue): string => {
   const where = `${file ?? step ?? ''}${record === null ? '' : `, record ${record}`}`
   return `${code} ${where}: ${message}${hint === '' ? '' : `\n  ${hint}`}`
 }
