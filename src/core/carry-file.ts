@@ -141,8 +141,7 @@ class Crossing {
   #unreadable(edited: Uint8Array, own: Uint8Array | undefined, failure: unknown): CarriedFile {
     const kinds = this.#dataset.chain.schemas[this.#from]?.kinds ?? {}
     const kind = kinds[kindOf(kinds, this.#path) ?? '']
-    if (kind !== undefined && (kind.damaged !== 'quarantine' || this.#parsed(this.#contents.theirs, this.#from)[0] !== undefined))
-      throw failure
+    if (kind !== undefined && (kind.damaged === 'fail' || this.#parsed(this.#contents.theirs, this.#from)[0] !== undefined)) throw failure
     if (own === undefined) return this.#write(edited)
     return kind === undefined && this.#newer === 'theirs' ? { ...this.#write(edited), clashes: 1 } : CLASH
   }

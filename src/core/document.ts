@@ -7,7 +7,14 @@ import { checkSerialisable, entries, fromEntries, parseJson, plain, stringifyJso
  * A file in memory between steps: the document, its records apart, and how its text was spelled. While the records are apart,
  * the member that holds them keeps its place in the document with an empty array.
  */
-export type Parsed = { readonly head: unknown; readonly records: readonly unknown[] | null; readonly json: JsonDoc }
+export type Parsed = {
+  readonly head: unknown
+  readonly records: readonly unknown[] | null
+  readonly json: JsonDoc
+  /** Records that the schema does not describe, and their places in the whole list: no step sees them, and they come back when it is written. */
+  readonly aside?: readonly Aside[]
+}
+type Aside = { readonly index: number; readonly record: unknown }
 
 const PLACE: readonly unknown[] = Object.freeze([])
 
@@ -34,6 +41,28 @@ export const parseDocument = (kind: Kind, bytes: Uint8Array, layout: Layout): Pa
   const json = parseJson(bytes, { layout })
   return kind.at === undefined ? { head: json.value, records: null, json } : splitRecords(json, kind.at)
 }
+
+/** Sets bad records aside where the kind keeps them. */
+export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
+  const { record } = kind
+  if (kind.badRecords !== 'keep' || record === undefined || parsed.records === null) return parsed
+  const aside: Aside[] = []
+  const good = parsed.records.filter((value, index) => {
+    const fits = record.safeParse(plain(value)).success
+    if (!fits) aside.push({ index, record: value })
+    return fits
+  })
+  return aside.length === 0 ? parsed : { ...parsed, records: good, aside }
+}
+
+/** All records again, those that were set aside in their places. */
+const allRecords = ({ records, aside = [] }: Parsed): readonly unknown[] | null =>
+  // Ascending: each place counts those that came back before it.
+  records === null ? null : aside.reduce<readonly unknown[]>((all, { index, record }) => all.toSpliced(index, 0, record), records)
+
+/** The place of a record in the whole list, by its place among those that a step sees. */
+export const placeOf = ({ aside = [] }: Parsed, position: number): number =>
+  aside.reduce((at, { index }) => (index <= at ? at + 1 : at), position)
 
 /** The whole value again, as it is written. */
 const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | null): unknown => {
@@ -64,7 +93,7 @@ const encoder = new TextEncoder()
 
 /** The bytes of a file of `kind`. Throws INVALID_RESULT for values that JSON cannot hold. */
 export const renderDocument = (kind: Kind, parsed: Parsed, layout: Layout): Uint8Array => {
-  const value = joinRecords(kind, parsed.head, parsed.records)
+  const value = joinRecords(kind, parsed.head, allRecords(parsed))
   checkSerialisable(value)
   const { spelling, style } = parsed.json
   const bytes = encoder.encode(stringifyJson(value, { layout, spelling, style }))

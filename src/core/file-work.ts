@@ -1,7 +1,7 @@
 import type { AnyCtx, AnyFileStep, AnyMigration, AnyPass } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
-import { countsOf, parseDocument, refuseUnstorable, renderDocument, shapeProblem } from './document.ts'
+import { countsOf, parseDocument, placeOf, refuseUnstorable, renderDocument, setAside, shapeProblem } from './document.ts'
 import { StrataError, messageOf } from './errors.ts'
 import { freeze } from './freeze.ts'
 import type { Issue } from './issues.ts'
@@ -81,7 +81,7 @@ export class FileWork {
     const kind = kinds[kindOf(kinds, this.#place.file) ?? '']
     if (kind === undefined) throw new StrataError('ABSENT', `${this.#place.file} is of no kind in ${version}`)
     try {
-      const parsed = parseDocument(kind, bytes, this.#dataset.layout)
+      const parsed = setAside(kind, parseDocument(kind, bytes, this.#dataset.layout))
       const problem = shapeProblem(kind, parsed)
       if (problem !== null) throw new StrataError('INVALID_RESULT', problem.message, { data: { record: problem.record } })
       return parsed
@@ -159,10 +159,13 @@ export class FileWork {
       const parsed = this.parse(index, bytes())
       this.#place.step = step
       this.records = parsed.records?.length ?? 1
+      this.#reportAside(parsed)
       return parsed
     } catch (error) {
-      if (kinds[name]?.damaged !== 'quarantine') throw error
+      const policy = kinds[name]?.damaged
+      if (policy !== 'quarantine' && policy !== 'keep') throw error
       this.damaged = true
+      if (policy === 'keep') return null
       const cause = error instanceof StrataError ? error : undefined
       this.#found.push(
         issueOf(error, {
@@ -176,6 +179,23 @@ export class FileWork {
       )
       return null
     }
+  }
+
+  #reportAside({ aside = [] }: Parsed): void {
+    const [first] = aside
+    if (first === undefined) return
+    this.#found.push(
+      issue({
+        severity: 'warning',
+        code: 'BAD_RECORD',
+        file: this.#place.file,
+        record: first.index,
+        step: this.#place.step,
+        message: 'is not as the schema says, and is kept as it is',
+        hint: 'Mend it in the active directory, in the form that its file has now.',
+        count: aside.length,
+      }),
+    )
   }
 
   #ctx(m: AnyMigration, direction: string, kinds: Kinds, index: number): AnyCtx {
@@ -218,7 +238,7 @@ export class FileWork {
     const { scan } = pass
     if (scan?.add !== undefined)
       for (let i = 0; i < input.length; i++) {
-        place.record = i
+        place.record = placeOf(parsed, i)
         this.#unit = input[i]
         sum = settled(scan.add(sum, input[i], ctx))
       }
@@ -226,7 +246,7 @@ export class FileWork {
     this.#unit = parsed.head
     const head = settled(pass.head(parsed.head, sum, ctx))
     const records = input.map((record, i) => {
-      place.record = i
+      place.record = placeOf(parsed, i)
       this.#unit = record
       return settled(pass.record(record, sum, ctx))
     })
@@ -246,7 +266,7 @@ export class FileWork {
     }
     if (problem === null) return
     refuseUnstorable(output)
-    this.#place.record = problem.record
+    this.#place.record = problem.record === null ? null : placeOf(output, problem.record)
     throw invalid(`the step's result is not as the schema says: ${problem.message}`)
   }
 
@@ -276,7 +296,7 @@ export class FileWork {
     if (doc !== undefined) throw invalid(doc)
     if (validate.record === undefined || kind.record === undefined) return
     output.records?.forEach((record, i) => {
-      this.#place.record = i
+      this.#place.record = placeOf(output, i)
       const found = settled(validate.record?.(record, ctx))
       if (found !== undefined) throw invalid(found)
     })

@@ -1,7 +1,7 @@
 import type { AnyMigration, SchemaVersion } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import { requireVersion } from './dataset.ts'
-import { parseDocument, shapeProblem } from './document.ts'
+import { parseDocument, setAside, shapeProblem } from './document.ts'
 import { StrataError } from './errors.ts'
 import type { Issue } from './issues.ts'
 import { fileAt, memorySource, migrateFiles } from './memory.ts'
@@ -30,9 +30,9 @@ export const schemaVersionOf = (m: AnyMigration): SchemaVersion => ({
 /** Whether a file went unchanged through the step because it could not be read: then it goes back unchanged too. */
 const isDamaged = (m: AnyMigration, name: string, bytes: Uint8Array, dataset: Dataset): boolean => {
   const kind = m.to.kinds[name]
-  if (kind?.damaged !== 'quarantine') return false
+  if (kind === undefined || kind.damaged === 'fail') return false
   try {
-    return shapeProblem(kind, parseDocument(kind, bytes, dataset.layout)) !== null
+    return shapeProblem(kind, setAside(kind, parseDocument(kind, bytes, dataset.layout))) !== null
   } catch {
     return true
   }

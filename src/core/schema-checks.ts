@@ -89,9 +89,12 @@ const badSchema = (version: string, kind: string, part: string, node: unknown): 
   })
 }
 
+const POLICIES = new Set(['fail', 'quarantine', 'keep'])
+const RECORD_POLICIES = new Set(['fail', 'keep'])
+
 const badKind = (version: string, name: string, kind: Kind): StrataError | undefined => {
   // Not as the types say: an application in JavaScript may leave anything out.
-  const { path, doc, at, record } = kind as Partial<Kind>
+  const { path, doc, at, record, damaged = 'fail', badRecords = 'fail' } = kind as Partial<Kind>
   if (typeof path !== 'string' || path === '')
     return new StrataError('NO_PATTERN', `${version}: the kind ${name} has no path pattern`, {
       data: { version, kind: name },
@@ -106,6 +109,11 @@ const badKind = (version: string, name: string, kind: Kind): StrataError | undef
         hint: "records('notes/*.json', 'notes', z.looseObject({ … }), z.looseObject({ … }))",
       },
     )
+  if (!POLICIES.has(damaged) || !RECORD_POLICIES.has(badRecords))
+    return new StrataError('BAD_CHAIN', `${version}: the kind ${name} has an unknown policy`, {
+      data: { version, kind: name },
+      hint: "damaged: 'fail', 'quarantine' or 'keep'; badRecords: 'fail' or 'keep'.",
+    })
   return badSchema(version, name, 'document', doc) ?? (record === undefined ? undefined : badSchema(version, name, 'record', record))
 }
 

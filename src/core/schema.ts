@@ -1,13 +1,20 @@
 import type { z } from 'zod'
 import { StrataError } from './errors.ts'
 
-/** What is done with a file of a kind that cannot be read: stop the job, or keep its bytes and go on. */
-export type DamagePolicy = 'fail' | 'quarantine'
+/**
+ * What is done with a file of a kind that cannot be read: stop the job; keep its bytes where they are, report it, and take it through
+ * the chain once it is mended; or the same without a word.
+ */
+export type DamagePolicy = 'fail' | 'quarantine' | 'keep'
+
+/** What is done with a record that is not as the schema says: it makes its file a damaged one, or it stays as it is and is counted. */
+export type RecordPolicy = 'fail' | 'keep'
 
 /** Numbers that no step may let shrink, such as `{ endpoints: 4 }`. Record kinds count `records` by themselves. */
 export type Counts = Readonly<Record<string, number>>
 
 type KindOptions = { counts?: (doc: never) => Counts; damaged?: DamagePolicy }
+type RecordKindOptions = KindOptions & { badRecords?: RecordPolicy }
 
 /**
  * A kind of file: which paths belong to it, and what is inside. A record kind is a list of many alike records, `at` names
@@ -20,14 +27,15 @@ export type Kind<D extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodTyp
   readonly record?: R
   readonly counts?: (doc: never) => Counts
   readonly damaged: DamagePolicy
+  readonly badRecords?: RecordPolicy
 }
 
 export type RecordKind<D extends z.ZodType, R extends z.ZodType> = Kind<D, R> & { readonly record: R; readonly at: string }
 
 /** A kind of file that is read as a whole. `path` is a glob: `*` within a name, `**` across folders, `?`, `[0-9]`. */
 export const file = <D extends z.ZodType>(path: string, doc: D, options: KindOptions = {}): Kind<D, z.ZodNever> => ({
-  damaged: 'fail',
   ...options,
+  damaged: options.damaged ?? 'fail',
   path,
   doc,
 })
@@ -38,8 +46,8 @@ export const records = <D extends z.ZodType, R extends z.ZodType>(
   at: string,
   doc: D,
   record: R,
-  options: KindOptions = {},
-): RecordKind<D, R> => ({ damaged: 'fail', ...options, path, at, doc, record })
+  options: RecordKindOptions = {},
+): RecordKind<D, R> => ({ ...options, damaged: options.damaged ?? 'fail', path, at, doc, record })
 
 export type Kinds = Readonly<Record<string, Kind>>
 

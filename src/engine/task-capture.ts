@@ -16,7 +16,7 @@ const damageOf = (dataset: Dataset, base: number, path: string, version: string 
   const at = version === null ? base : Math.max(0, effectiveIndex(dataset.chain, path, version, base))
   const kinds = dataset.chain.schemas[at]?.kinds ?? {}
   const kind = kinds[kindOf(kinds, path) ?? '']
-  if (kind === undefined) return null
+  if (kind === undefined || kind.damaged === 'keep') return null
   try {
     parseDocument(kind, bytes, dataset.layout)
     return null
