@@ -1,4 +1,6 @@
 import { JsonNumber, entries, fromEntries, plain } from './json/index.ts'
+import type { Def } from './zod-def.ts'
+import { defOf } from './zod-def.ts'
 
 /** Fields by their paths, such as `results[].ms` or `regions.*.name`: where two documents differ, and where unknown members fit. */
 
@@ -20,13 +22,6 @@ export const differingFields = (a: unknown, b: unknown, path = '', found = new S
       else found.add(under(path, name))
   } else if (!Object.is(textOf(a), textOf(b))) found.add(path)
   return found
-}
-
-type Def = Readonly<Record<string, unknown>>
-
-const defOf = (node: unknown): Def | undefined => {
-  const inner = isObject(node) ? node._zod : undefined
-  return isObject(inner) && isObject(inner.def) ? inner.def : undefined
 }
 
 const fits = (node: unknown, value: unknown): boolean =>

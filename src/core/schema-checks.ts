@@ -1,21 +1,15 @@
 import { StrataError } from './errors.ts'
 import type { Kind, Kinds, Schema } from './schema.ts'
 import { matchesGlob } from './schema.ts'
+import type { Def } from './zod-def.ts'
+import { defOf } from './zod-def.ts'
 
 /**
  * What a version's kinds must be, whoever wrote them: a pattern each, no two for one path, and zod schemas that only look.
  * A schema that changes values (a default, a coercion, a transform) would change bytes behind the migration's back.
  */
 
-type Def = Readonly<Record<string, unknown>> & { readonly type?: unknown }
-
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
-
-/** What a zod 4 schema or check is made of. Of another copy of zod just as well: the application has its own. */
-const defOf = (node: unknown): Def | undefined => {
-  const inner = isRecord(node) || typeof node === 'function' ? (node as Readonly<Record<string, unknown>>)._zod : undefined
-  return isRecord(inner) && isRecord(inner.def) ? inner.def : undefined
-}
 
 /** Types that give another value than the one they were given. `pipe` is what transforms, pipes, preprocessing and codecs are made of. */
 const CHANGING: Readonly<Record<string, string>> = {
