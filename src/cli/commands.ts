@@ -191,6 +191,7 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   verify,
   repair,
   checkpoint,
+  watch: async (run) => (await import('./watch-command.ts')).watchCommand(run),
   start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),
 }
 

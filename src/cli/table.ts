@@ -149,6 +149,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['strata repair', 'strata repair --yes'],
   },
   {
+    name: 'watch',
+    args: '',
+    most: 0,
+    summary: 'say what happens to the store, and commit what is written; until it is stopped',
+    options: {
+      every: { type: 'string', value: 'MINUTES', help: 'commit at most so often, when nothing was written for 10 seconds (default: 5)' },
+      'no-checkpoint': { type: 'boolean', help: 'only say what happens' },
+    },
+    examples: ['strata watch', 'strata watch --json --every 15'],
+  },
+  {
     name: 'checkpoint',
     args: '',
     most: 0,

@@ -39,6 +39,8 @@ import { Tracker } from './tracker.ts'
 import type { MigrationProgress } from './tracker.ts'
 import type { RepairReport } from './repair.ts'
 import { planRepair, repairStore } from './repair.ts'
+import type { WatchOptions, Watching } from './watch.ts'
+import { watchStore } from './watch.ts'
 import type { SampleReport, ValidationReport } from './verify.ts'
 import { verifySample, verifyStore } from './verify.ts'
 import { survey } from './survey.ts'
@@ -195,6 +197,16 @@ export class App {
   async checkpoint(message = 'requested'): Promise<ActiveCheckpoint> {
     this.#requireKnown()
     return this.#write((session) => checkpointActive(session, message))
+  }
+
+  /**
+   * Tells what happens to the store: another snapshot is active, files were written, a file of an older schema appeared. Commits what
+   * was written where `checkpoints` says when. Ends with `close`. Throws NO_STORE.
+   *
+   *     const watching = await app.watch({ onEvent: (event) => console.log(event), checkpoints: { everyMs: 300_000 } })
+   */
+  async watch(options: WatchOptions): Promise<Watching> {
+    return this.#guard(() => watchStore(this.#context, options, { checkpoint: (reason) => this.checkpoint(reason) }))
   }
 
   /** What has been written to the original directory since it was captured; reads only. */

@@ -31,7 +31,7 @@ import type { Made } from './task-types.ts'
  * and until the switch nothing else has changed.
  */
 
-export const notCarried = (to: Snapshot, files: readonly Obstacle[], cause?: unknown): StrataError =>
+const notCarried = (to: Snapshot, files: readonly Obstacle[], cause?: unknown): StrataError =>
   new StrataError(
     'DATA_WRITTEN_SINCE',
     `${files.length} ${files.length === 1 ? 'file that has been written since cannot be taken along' : 'files that have been written since cannot be taken along'}: ${files

@@ -41,7 +41,7 @@ const newDay = (version: string, date: string): Day | Values[] => {
 
 const listOf = (day: Day | Values[]): Values[] => (Array.isArray(day) ? day : day.results)
 
-export const readDay = (directory: string, date: string): Values[] => {
+const readDay = (directory: string, date: string): Values[] => {
   const path = join(directory, `data/${date}.json`)
   return existsSync(path) ? listOf(JSON.parse(readFileSync(path, 'utf8')) as Day | Values[]) : []
 }
