@@ -10,11 +10,17 @@ export type Hop = { readonly base: Oid; readonly left: Oid; readonly version: st
  * What was written since `base` is what has to be carried. Where several jobs lie between the two, what was written after the
  * earlier ones is not in `origin` either: `earlier`, the nearest to `base` first.
  */
-export type Sync = { readonly base: Oid; readonly origin: Oid; readonly earlier: readonly Hop[] }
+export type Sync = {
+  readonly base: Oid
+  readonly origin: Oid
+  readonly earlier: readonly Hop[]
+  /** False: `origin` has more than `base`, so that nothing can be carried there; a switch without edits loses nothing. */
+  readonly isExact: boolean
+}
 
 const byCarrying = (one: Snapshot, other: Snapshot): Sync | undefined => {
-  if (one.carries?.snapshot === other.id) return { base: one.sealed, origin: one.carries.commit, earlier: [] }
-  if (other.carries?.snapshot === one.id) return { base: other.carries.commit, origin: other.sealed, earlier: [] }
+  if (one.carries?.snapshot === other.id) return { base: one.sealed, origin: one.carries.commit, earlier: [], isExact: true }
+  if (other.carries?.snapshot === one.id) return { base: other.carries.commit, origin: other.sealed, earlier: [], isExact: true }
   return undefined
 }
 
@@ -22,7 +28,12 @@ const byCarrying = (one: Snapshot, other: Snapshot): Sync | undefined => {
 const through = (made: Snapshot, via: Snapshot, commit: Oid, further: Sync | undefined): Sync | undefined => {
   if (further === undefined) return undefined
   const hop = { base: further.base, left: commit, version: via.schemaVersion }
-  return { base: made.sealed, origin: further.origin, earlier: [...(hop.base === hop.left ? [] : [hop]), ...further.earlier] }
+  return {
+    base: made.sealed,
+    origin: further.origin,
+    earlier: [...(hop.base === hop.left ? [] : [hop]), ...further.earlier],
+    isExact: true,
+  }
 }
 
 type Search = { readonly state: State; readonly to: Snapshot; readonly seen: Set<string> }
@@ -45,28 +56,17 @@ const search = (look: Search, from: Snapshot): Sync | undefined => {
   const root = own.at(-1) ?? from
   const parent = state.snapshots[root.from ?? '']
   if (parent === undefined || root.fromCommit === null) return undefined
-  if (parent.id === to.id) return { base: root.sealed, origin: root.fromCommit, earlier: [] }
+  if (parent.id === to.id) return { base: root.sealed, origin: root.fromCommit, earlier: [], isExact: true }
   return through(root, parent, root.fromCommit, search(look, parent))
 }
 
-/** The way up: `to` was migrated from `from`, and nothing was written between the jobs that `from` would not know of. */
-const searchUp = (state: State, from: Snapshot, to: Snapshot): Sync | undefined => {
-  const own = new Set(chainOf(state, from).map((s) => s.id))
-  const target = chainOf(state, to).at(-1) ?? to
-  const seen = new Set<string>()
-  for (let at = target; at.from !== null && at.fromCommit !== null && !seen.has(at.id); ) {
-    seen.add(at.id)
-    if (own.has(at.from)) return { base: at.fromCommit, origin: target.sealed, earlier: [] }
-    const parent = state.snapshots[at.from]
-    if (parent?.sealed !== at.fromCommit) return undefined
-    at = parent
-  }
-  return undefined
-}
+/** The same seen from the other side. What was written on the way is there already, and in no commit of its own. */
+const mirrored = (sync: Sync | undefined): Sync | undefined =>
+  sync === undefined ? undefined : { base: sync.origin, origin: sync.base, earlier: [], isExact: sync.earlier.length === 0 }
 
 /** Where `from` and `to` were last the same: one carries the other's data, or was migrated from it. */
 export const syncOf = (state: State, from: Snapshot, to: Snapshot): Sync | undefined =>
-  search({ state, to, seen: new Set() }, from) ?? searchUp(state, from, to)
+  search({ state, to, seen: new Set() }, from) ?? mirrored(search({ state, to: from, seen: new Set() }, to))
 
 /**
  * Of the snapshots that stand in the place of `target` the newest that `from` has been the same as: what was carried there

@@ -83,10 +83,12 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
 export const hidden = (target: Snapshot, files: readonly Difference[]): StrataError =>
   new StrataError(
     'DATA_WRITTEN_SINCE',
-    `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files
-      .slice(0, 10)
-      .map((f) => `${f.path} (${f.change})`)
-      .join(', ')}${files.length > 10 ? ', …' : ''}`,
+    files.length === 0
+      ? 'data may have been written since, and the history does not tell any more'
+      : `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files
+          .slice(0, 10)
+          .map((f) => `${f.path} (${f.change})`)
+          .join(', ')}${files.length > 10 ? ', …' : ''}`,
     {
       data: { files, target: target.id },
       hint: 'With --exact the switch is made all the same: what was written stays in the history and in its directory, and redo returns to it.',

@@ -45,13 +45,13 @@ const bringOver = async (session: Session, entry: Left, options: JobOptions, { i
     context.log('warning', `${entry.snapshot} was written to after it was left; ${what}`)
     return []
   }
-  if (sync === undefined || !isKnown) return warn('it is in the history of that snapshot')
+  if (sync?.isExact !== true || !isKnown) return warn('it is in the history of that snapshot')
   // An application that does not look at CURRENT would have its directory replaced again and again.
   if (!isStart && entry.late > 0)
     return warn('it is carried over at the next start of the application, which should open the active directory')
   const to = await settleTarget(session, active)
   const how = { reason: 'carry' as const, hold: holdOf(session.state) }
-  const done = await carry(session, to, { base: entry.commit, origin: sync.origin, earlier: [] }, written, how, options)
+  const done = await carry(session, to, { ...sync, base: entry.commit, earlier: [] }, written, how, options)
   warn(`${done.carried.length} files were carried over; active is ${done.to.id}`)
   return done.carried
 }

@@ -87,7 +87,7 @@ const goTo = async (
     return goTo(session, to, sync, how, options)
   }
   // On a full disk there is no room for a copy either; and history that was cut off says no more what is new.
-  if (!isCommitted || !isKnown) throw hidden(to, written)
+  if (!isCommitted || !isKnown || !sync.isExact) throw hidden(to, written)
   const target = await settleTarget(session, to)
   const before = await checkpoint(session, from.id, 'before switching')
   const done = await carry(session, target, sync, before, how, options)
@@ -172,6 +172,7 @@ export const previewSwitch = (reader: Reader, kind: 'rollback' | 'redo', name?: 
   const isWhole = sync !== undefined && isReadable(reader, sync)
   const written = isWhole ? writtenAlong(reader, from, sync) : writtenSince(reader, from, from.sealed)
   const isKnown = versionIndex(context.dataset.chain, from.schemaVersion) >= 0 && versionIndex(context.dataset.chain, to.schemaVersion) >= 0
-  if (!isWhole || !isKnown || written.length + pending.length === 0) return { from, to, written, pending, carried: [], inTheWay: [] }
+  if (!isWhole || !isKnown || !sync.isExact || written.length + pending.length === 0)
+    return { from, to, written, pending, carried: [], inTheWay: [] }
   return { from, to, written, pending, ...foresee(reader, from, to, sync, pending) }
 }
