@@ -30,16 +30,16 @@ export const long = chain(s0)${all.map((i) => `.add(m${i})`).join('')}
 `
 }
 
-const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile).config, ts.sys, ROOT)
+const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config, ts.sys, ROOT)
 const parsed = new Map<string, ts.SourceFile | undefined>()
 
 const compile = (text: string): { errors: string[]; types: number; instantiations: number } => {
   const host = ts.createCompilerHost(options)
-  const { getSourceFile, fileExists } = host
-  host.fileExists = (path) => path === FILE || fileExists.call(host, path)
+  const inner = ts.createCompilerHost(options)
+  host.fileExists = (path) => path === FILE || inner.fileExists(path)
   host.getSourceFile = (path, ...rest) => {
     if (path === FILE) return ts.createSourceFile(path, text, rest[0], true)
-    if (!parsed.has(path)) parsed.set(path, getSourceFile.call(host, path, ...rest))
+    if (!parsed.has(path)) parsed.set(path, inner.getSourceFile(path, ...rest))
     return parsed.get(path)
   }
   const program = ts.createProgram([FILE], options, host)

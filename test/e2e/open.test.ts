@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import type * as open from '../../src/open.ts'
 import { currentPointer } from '../../src/engine/read.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
 import { layout } from '../../src/storage/layout.ts'
@@ -9,8 +10,8 @@ import type { Sandbox } from '../support/sandbox.ts'
 import { ROOT, upgraded } from '../support/sandbox.ts'
 import { fingerprint } from '../support/tree.ts'
 
-type Open = typeof import('../../src/open.ts')
-const { openStore } = (await import(pathToFileURL(join(ROOT, 'dist/open.js')).href)) as Open
+// What was built from these very sources.
+const { openStore } = (await import(pathToFileURL(join(ROOT, 'dist/open.js')).href)) as typeof open
 
 const current = (box: Sandbox): string => join(box.store, 'CURRENT')
 
