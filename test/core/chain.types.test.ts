@@ -164,6 +164,25 @@ describe('does not compile:', () => {
     expect(() => dataset({ name: 'x', chain: chain(v1_0).add(idle) })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
   })
 
+  test('a law over a field that a version does not have, or one that gives neither number nor text', () => {
+    migration(v1_0, v1_1, {
+      ...about,
+      files: m1_1.files,
+      // @ts-expect-error records of 1.0.0 have no ts yet
+      conserves: { daily: { ends: { before: (r) => r.ts, after: (r) => r.ts } } },
+    })
+    migration(v1_0, v1_1, {
+      ...about,
+      files: m1_1.files,
+      // @ts-expect-error an object can be neither summed nor collected
+      conserves: { daily: { ends: { before: (r) => ({ r }), after: (r) => r.ts } } },
+    })
+    const fine = {
+      daily: { endpoints: { before: (r: Rec<typeof daily0>) => r.endpoint_id, after: (r: Rec<typeof daily1>) => r.endpoint_id } },
+    }
+    expect(migration(v1_0, v1_1, { ...about, files: m1_1.files, conserves: fine }).conserves).toBe(fine)
+  })
+
   test('deriving from an unknown kind, or reading one through ctx', () => {
     // @ts-expect-error there is no such kind to derive from
     migration(v1_1, v2_0, { ...about, files: { config: m2_0.files.config, index: { derive: { from: 'days', each: () => [] } } } })
@@ -216,6 +235,9 @@ describe('types are inferred from the schemas:', () => {
               head: (doc, _sum: number, ctx) => {
                 expectTypeOf(doc).toEqualTypeOf<null>()
                 expectTypeOf(ctx.read('config')).toEqualTypeOf<Doc<typeof config0>>()
+                expectTypeOf(ctx.id()).toEqualTypeOf<string>()
+                expectTypeOf(ctx.now()).toEqualTypeOf<number>()
+                expectTypeOf(ctx.signal.aborted).toEqualTypeOf<boolean>()
                 expectTypeOf(ctx.find('config')).toEqualTypeOf<Doc<typeof config0> | undefined>()
                 return { header: { schemaVersion: '1.1.0' } }
               },
