@@ -134,9 +134,10 @@ const migrate = async (run: Run): Promise<number> => {
     const code = await showPlan(run)
     return code === 2 ? 0 : code
   }
+  const to = text(run.parsed.flags.to)
   const stop = showProgress(run.app, run.parsed)
   const job = await run.app
-    .startMigration(text(run.parsed.flags.to) === undefined ? {} : { to: text(run.parsed.flags.to) })
+    .startMigration({ ...(to === undefined ? {} : { to }), online: run.parsed.flags.online === true })
     .then((j) => (j.id === '' ? j : run.app.waitForJob(j.id)))
     .finally(stop)
   const status = await run.app.checkMigrationsNeeded()
@@ -157,6 +158,7 @@ const migrate = async (run: Run): Promise<number> => {
       : [
           `  active   ${status.directory}`,
           `  backup   ${job.backupPath}`,
+          ...(job.pausedMs === null ? [] : [`  paused   ${job.pausedMs} ms for the switch`]),
           ...findingsText(status.findings),
           'Next: strata diff @- @, strata verify, strata rollback',
         ]),

@@ -72,7 +72,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '',
     most: 0,
     summary: 'back up, transform, verify and switch',
-    options: { to, 'dry-run': dryRun },
+    options: {
+      to,
+      online: { type: 'boolean', help: 'while the application writes; waits for a quiet moment to switch' },
+      'dry-run': dryRun,
+    },
     examples: ['strata migrate', 'strata migrate --to 1.2.0'],
   },
   {

@@ -56,6 +56,7 @@ export type Command =
       hold: HoldCause | null
       adopted?: EventData['Adopted']
       carried?: CarriedCounts
+      pausedMs?: number
     }
   | { type: 'fail'; jobId: string; data: EventData['MigrationFailed'] }
   | { type: 'verify'; proofs: readonly VerifiedSnapshot[] }
@@ -93,13 +94,20 @@ const startJob = (state: State, jobId: string, data: EventData['MigrationStarted
 }
 
 const activate = (state: State, command: Extract<Command, { type: 'activate' }>): NewEvent[] => {
-  const { proof, reason, jobId, hold, adopted, carried } = command
+  const { proof, reason, jobId, hold, adopted, carried, pausedMs } = command
   if (existing(state, proof.snapshot).commit !== proof.commit)
     throw new StrataError('CONFLICT', `${proof.snapshot} has changed since it was verified`, { data: { snapshot: proof.snapshot } })
   const event: NewEvent = {
     type: 'SnapshotActivated',
     ...(jobId === undefined ? {} : { jobId }),
-    data: { snapshot: proof.snapshot, from: state.active, reason, hold, ...(carried === undefined ? {} : { carried }) },
+    data: {
+      snapshot: proof.snapshot,
+      from: state.active,
+      reason,
+      hold,
+      ...(carried === undefined ? {} : { carried }),
+      ...(pausedMs === undefined ? {} : { pausedMs }),
+    },
   }
   return adopted === undefined ? [event] : [{ type: 'Adopted', ...(jobId === undefined ? {} : { jobId }), data: adopted }, event]
 }

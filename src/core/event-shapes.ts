@@ -84,6 +84,7 @@ export const SHAPES = {
     reason: text,
     hold: orNull(members({ reason: text, newest: text })),
     carried: optional(members({ files: count, added: count, removed: count, clashes: count })),
+    pausedMs: optional(count),
   }),
   HoldLifted: members({ snapshot: id }),
   MigrationFailed: members({ code: text, message: text, file: orNull(text), record: orNull(count), step: orNull(text) }),
@@ -136,6 +137,7 @@ const job = members({
   filesProcessed: count,
   error: text,
   errorCode: orNull(text),
+  pausedMs: orNull(count),
   steps: listOf(members({ version: text, snapshot: id })),
 })
 

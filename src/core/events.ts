@@ -89,7 +89,14 @@ export type EventData = {
     slice: Slice | null
   }
   SnapshotVerified: { snapshot: string; commit: Oid; files: number; bytes: number }
-  SnapshotActivated: { snapshot: string; from: string | null; reason: ActivationReason; hold: HoldCause | null; carried?: CarriedCounts }
+  SnapshotActivated: {
+    snapshot: string
+    from: string | null
+    reason: ActivationReason
+    hold: HoldCause | null
+    carried?: CarriedCounts
+    pausedMs?: number
+  }
   HoldLifted: { snapshot: string }
   MigrationFailed: { code: string; message: string; file: string | null; record: number | null; step: string | null }
   IntegrityChecked: { valid: boolean; filesChecked: number; errors: number; warnings: number; sample: { part: number; of: number } | null }

@@ -46,6 +46,8 @@ export type Job = {
   readonly filesProcessed: number
   readonly error: string
   readonly errorCode: string | null
+  /** How long the application had to wait for the switch; null where it was not running. */
+  readonly pausedMs: number | null
 }
 
 /** A rollback that `redo` can return from. */
@@ -159,7 +161,17 @@ const checkpointed = (state: State, { data }: Of<'CheckpointTaken'>): State => {
 
 const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at: string): State => {
   const { announced, ...plan } = data
-  const job: Job = { ...plan, id: jobId, status: 'running', startTime: at, endTime: null, filesProcessed: 0, error: '', errorCode: null }
+  const job: Job = {
+    ...plan,
+    id: jobId,
+    status: 'running',
+    startTime: at,
+    endTime: null,
+    filesProcessed: 0,
+    error: '',
+    errorCode: null,
+    pausedMs: null,
+  }
   return { ...putJob(state, job), running: jobId, announced }
 }
 
@@ -206,7 +218,7 @@ const leftAfter = (state: State, from: string | null, active: Snapshot | undefin
 }
 
 const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, at: string): State => {
-  const { snapshot, from, reason, hold } = data
+  const { snapshot, from, reason, hold, pausedMs = null } = data
   const undone = undoneAfter(state, reason, from, snapshot, at)
   const next: State = {
     ...state,
@@ -219,7 +231,7 @@ const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, 
   }
   if (jobId === undefined) return next
   const job = state.jobs.find((j) => j.id === jobId)
-  const done = changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0 })
+  const done = changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0, pausedMs })
   return { ...done, running: null, failures: job?.kind === 'carry' ? state.failures : null }
 }
 

@@ -31,6 +31,8 @@ export type MigrationJob = {
   errorCode: string | null
   kind: Job['kind']
   snapshot: string | null
+  /** Of an online migration: how long the application had to wait for the switch, in milliseconds. */
+  pausedMs: number | null
 }
 
 export type StatusState = 'no-store' | 'up-to-date' | 'pending' | 'running' | 'held' | 'newer' | 'failed-repeatedly'
@@ -75,6 +77,7 @@ export const jobOf = (job: Job, place: Pick<Place, 'directoryOf'>): MigrationJob
   errorCode: job.errorCode,
   kind: job.kind,
   snapshot: job.steps.at(-1)?.snapshot ?? null,
+  pausedMs: job.pausedMs,
 })
 
 const MEND: PlanStep = {

@@ -16,7 +16,7 @@ import { diagnose } from './diagnose.ts'
 import type { Diff, FileVersion, HistoryEvent, SnapshotView } from './history.ts'
 import { diffSnapshots, events, fileHistory, showFile, showSnapshot } from './history.ts'
 import { initFresh, initFrom, surveyCandidates } from './init.ts'
-import type { JobOptions } from './job-spec.ts'
+import type { JobOptions, OnlineOptions } from './job-spec.ts'
 import type { ActiveCheckpoint } from './late.ts'
 import { checkpointActive } from './late.ts'
 import { loadDataset } from './load.ts'
@@ -117,11 +117,14 @@ export class App {
 
   /**
    * T022: records a job and lets it run; resolves once it is recorded (`pending`), or at once when there is nothing to do
-   * (`completed`). Follow it with `getMigrationStatus`, await it with `waitForJob`.
+   * (`completed`). Follow it with `getMigrationStatus`, await it with `waitForJob`. With `online` the application goes on writing
+   * meanwhile, and is asked to `pause` only for the switch.
    */
-  async startMigration(options: { to?: string } = {}): Promise<MigrationJob> {
+  async startMigration(options: { to?: string; online?: boolean | OnlineOptions } = {}): Promise<MigrationJob> {
     this.#requireKnown()
-    return this.#launch((session, job) => migrate(session, options.to, job))
+    const { online = false } = options
+    const how = online === true ? {} : online === false ? undefined : online
+    return this.#launch((session, job) => migrate(session, options.to, { ...job, online: how }))
   }
 
   /** T022: how far the running job is. Answers at once, from memory. */
@@ -398,4 +401,5 @@ const nothingDone = (status: MigrationStatus): MigrationJob => ({
   errorCode: null,
   kind: 'migration',
   snapshot: status.snapshot,
+  pausedMs: null,
 })

@@ -1,3 +1,4 @@
+import { StrataError } from '../core/errors.ts'
 import type { ActivationReason, CarriedCounts, EventData, HoldCause, JobKind } from '../core/events.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
@@ -50,6 +51,31 @@ export type JobWork = {
   readonly signal: AbortSignal | undefined
   readonly jobId: string
   readonly targets: readonly StageTarget[]
+  readonly online: OnlineOptions | undefined
 }
 
-export type JobOptions = { readonly jobId?: string; readonly progress: ProgressSink; readonly signal?: AbortSignal | undefined }
+/**
+ * A migration beside a running application: most of the work is done while it writes; then it is asked to pause, only what it
+ * wrote last is done again, and the switch is made.
+ */
+export type OnlineOptions = {
+  /** Asks the application to stop writing; what it gives back is called after the switch: the application opens the active directory. */
+  readonly pause?: (() => Promise<(() => unknown) | undefined> | (() => unknown) | undefined) | undefined
+  /** Without `pause`: for how long nothing may have been written before the switch, and how long to wait for such a moment. */
+  readonly quietMs?: number
+  readonly patienceMs?: number
+}
+
+export type JobOptions = {
+  readonly jobId?: string
+  readonly progress: ProgressSink
+  readonly signal?: AbortSignal | undefined
+  readonly online?: OnlineOptions | undefined
+}
+
+export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
+  if (signal?.aborted === true)
+    throw new StrataError('CANCELLED', 'CANCELLED: stopped on request; the active snapshot is as it was', {
+      hint: 'Start again at any time.',
+    })
+}

@@ -1,3 +1,4 @@
+import type { VerifiedSnapshot } from '../core/decide.ts'
 import { StrataError, hasCode, messageOf } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
@@ -8,8 +9,11 @@ import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import { isQuiet, look, remember, scan } from './directory.ts'
-import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
+import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
+import { throwIfCancelled } from './job-spec.ts'
+import { catchLast, catchUp, flushAgain, pause, prepare } from './online.ts'
 import { Pool } from './pool.ts'
+import type { Sealed } from './seal.ts'
 import { recordSeal, sealTargets } from './seal.ts'
 import type { Session } from './session.ts'
 import type { StageTarget, StagedStep } from './stage.ts'
@@ -17,13 +21,6 @@ import { Staging } from './stage.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
 const CATCH_UP_ROUNDS = 5
-
-export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
-  if (signal?.aborted === true)
-    throw new StrataError('CANCELLED', 'CANCELLED: stopped on request; the active snapshot is as it was', {
-      hint: 'Start again at any time.',
-    })
-}
 
 const late = (files: readonly string[]): StrataError =>
   new StrataError('UNSTABLE', `the application keeps writing: ${files.slice(0, 5).join(', ')}`, {
@@ -81,7 +78,8 @@ const stageAll = (work: JobWork, before: ReadonlyMap<string, FileEntry>): Staged
 
 /** From filled staging directories to the switch: durable, sealed, verified, rescanned, activated. */
 const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
-  const { session, staging, targets, pool, progress } = work
+  if (work.online !== undefined && spec.catchUp !== undefined) return finishOnline(work, spec, work.online)
+  const { session, staging, targets } = work
   const { context } = session
   const now = await settle(work, spec, spec.before)
   const staged = stageAll(work, spec.onto?.files ?? now.files)
@@ -90,22 +88,63 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
     await flushStaged(context, staging.directory(target), scanned)
     await letRest(scanned, context.now)
   }
+  await sealAndSwitch(work, spec, { now, staged })
+}
+
+/** The same while the application works: it waits only for what it wrote last. */
+const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions): Promise<void> => {
+  const first = await catchUp(work, spec)
+  const prepared = await prepare(work, stageAll(work, first.files))
+  const pausing = await pause(work, spec, online)
+  try {
+    const now = await catchLast(work, spec)
+    const staged = stageAll(work, now.files)
+    const changed = await flushAgain(work, prepared)
+    await sealAndSwitch(work, spec, { now, staged, online: { changed, elapsedMs: pausing.elapsedMs } })
+  } finally {
+    await pausing.resume()
+  }
+}
+
+type Ready = {
+  readonly now: Checkpointed
+  readonly staged: readonly StagedStep[]
+  /** `changed`: the files of each target that were not compared before the pause. */
+  readonly online?: { readonly changed: readonly ReadonlySet<string>[]; readonly elapsedMs: () => number }
+}
+
+/** The new directories, each byte of which was compared with what was sealed. */
+const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: Ready): Promise<VerifiedSnapshot[]> => {
+  const { session, pool } = work
+  const proofs = []
+  for (const [i, { snapshot, staged }] of sealed.entries()) {
+    throwIfCancelled(work.signal)
+    const found = session.state.snapshots[snapshot]
+    if (found === undefined) continue
+    const files = [...staged.files.values()]
+    const changed = online?.changed[i]
+    const isCompared = (file: FileEntry): boolean => changed !== undefined && !changed.has(file.path)
+    const rest = files.filter((file) => !isCompared(file))
+    proofs.push(await verifySnapshot(session.context, pool, found, rest, files.filter(isCompared)))
+  }
+  return proofs
+}
+
+const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promise<void> => {
+  const { session, progress, targets } = work
+  const { context } = session
+  const { now, staged, online } = ready
   const made = sealTargets(work, spec, now, staged)
   for (const { snapshot } of made.sealed) publish(context, snapshot)
   // Before the fact is told: a process that ends here leaves no snapshot without its index.
   for (const { snapshot, stored, staged: step, readMs } of made.sealed)
     remember(context, snapshot, stored.commit, step.files, scan(context, context.paths.snapshot(snapshot)), readMs)
   recordSeal(work, spec, now, made)
-  logSteps(context, staged, targets)
   progress.phase('verifying')
-  const proofs = []
-  for (const { snapshot, staged: step } of made.sealed) {
-    throwIfCancelled(work.signal)
-    const sealed = session.state.snapshots[snapshot]
-    if (sealed !== undefined) proofs.push(await verifySnapshot(context, pool, sealed, step.files.values()))
-  }
+  const proofs = await verifyAll(work, made.sealed, ready)
   progress.phase('activating')
-  await rescan(work, spec)
+  // What is written from here on is found in the directory that was left, and carried over.
+  if (online === undefined) await rescan(work, spec)
   const proof = proofs.at(-1)
   if (proof === undefined) throw new StrataError('ABSENT', 'the job made no snapshot')
   session.commit(
@@ -118,9 +157,12 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
       hold: spec.hold ?? null,
       ...(spec.carried === undefined ? {} : { carried: spec.carried() }),
       ...(spec.adopted === undefined ? {} : { adopted: spec.adopted }),
+      ...(online === undefined ? {} : { pausedMs: online.elapsedMs() }),
     },
   )
   session.project()
+  if (online !== undefined) context.log('info', `the application waited ${online.elapsedMs()} ms for the switch`)
+  logSteps(context, staged, targets)
 }
 
 /** The last look before the commit point at the directory that is left: what came in since is committed, and the job starts over. */
@@ -196,7 +238,17 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   const { fs, dataset, module, workers } = context
   const pool = new Pool({ fs, dataset, module, bytes, workers, signal: options.signal })
   const transaction = session.repository.begin()
-  const work: JobWork = { session, staging, pool, transaction, progress: options.progress, signal: options.signal, jobId, targets }
+  const work: JobWork = {
+    session,
+    staging,
+    pool,
+    transaction,
+    progress: options.progress,
+    signal: options.signal,
+    jobId,
+    targets,
+    online: options.online,
+  }
   try {
     options.progress.phase('migrating')
     await spec.fill(work)

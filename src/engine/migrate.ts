@@ -1,3 +1,4 @@
+import type { FileEntry } from '../core/manifest.ts'
 import { isStrataError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
 import { planMigration } from '../core/plan.ts'
@@ -5,7 +6,8 @@ import type { State } from '../core/state.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
-import { runJob, throwIfCancelled } from './job.ts'
+import { throwIfCancelled } from './job-spec.ts'
+import { runJob } from './job.ts'
 import { preflight } from './preflight.ts'
 import { carryLate } from './late.ts'
 import { silent } from './progress.ts'
@@ -17,10 +19,20 @@ const ATTEMPTS = 3
 export type Migrated = { readonly kind: Plan['kind']; readonly jobId: string | null; readonly state: State }
 
 /** Transforms all files, again and again those that turn out to have changed since they were captured. */
-const transformAll = async (work: JobWork, before: Checkpointed, paths: readonly string[]): Promise<void> => {
+const transformAll = async (
+  work: JobWork,
+  before: Checkpointed,
+  paths: readonly string[],
+  how?: { readonly isCommitted: boolean },
+): Promise<void> => {
   const { session, staging, pool, transaction, progress, signal } = work
   const root = session.context.paths.snapshot(before.snapshot.id)
-  const source = { root, files: before.files, scanned: { files: new Map(), directories: before.manifest.directories } }
+  const source = {
+    root,
+    files: before.files,
+    scanned: { files: new Map(), directories: before.manifest.directories },
+    bytes: how?.isCommitted === true ? (file: FileEntry) => session.repository.blob(file.oid, file.size) : undefined,
+  }
   // Stale files are taken by the next catch-up round, which captures them first.
   await staging.transform(source, paths, pool, transaction, (files, bytes, records, current) => {
     throwIfCancelled(signal)
@@ -47,6 +59,8 @@ const migrationSpec = (plan: Extract<Plan, { kind: 'migration' }>, before: Check
       work,
       now,
       [...again].filter((path) => now.files.has(path)),
+      // Who does not stop writing has written again by the time that the file is read a second time.
+      { isCommitted: work.online !== undefined },
     )
   },
 })

@@ -12,7 +12,13 @@ import type { Context } from './context.ts'
 import type { Pool } from './pool.ts'
 import type { Made, TransformTask, Transformed } from './task-types.ts'
 
-export type StageSource = { readonly root: string; readonly files: ReadonlyMap<string, FileEntry>; readonly scanned: Scanned }
+export type StageSource = {
+  readonly root: string
+  readonly files: ReadonlyMap<string, FileEntry>
+  readonly scanned: Scanned
+  /** Where a file's bytes come from instead of the directory. */
+  readonly bytes?: ((file: FileEntry) => Uint8Array) | undefined
+}
 export type StageTarget = { readonly position: number; readonly snapshot: string }
 
 /** What became of the dataset at one target. */
@@ -58,17 +64,19 @@ export class Staging {
     const stale: string[] = []
     const wanted = paths.flatMap((path) => source.files.get(path) ?? [])
     const task = this.#task(source)
+    const { bytes } = source
     const tasks = (function* (): Generator<TransformTask> {
-      for (const files of batches(wanted)) yield { ...task, files }
+      for (const files of batches(wanted))
+        yield { ...task, files: bytes === undefined ? files : files.map((f) => ({ ...f, bytes: bytes(f) })) }
     })()
     await pool.each(tasks, (result) => {
       sink.addBatch(result.pack)
       stale.push(...result.stale)
       for (const file of result.files) this.#results.set(file.path, file)
-      const bytes = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
+      const done = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
       progress(
         result.files.length,
-        bytes,
+        done,
         result.files.reduce((sum, f) => sum + f.records, 0),
         result.files.at(-1)?.path ?? null,
       )

@@ -100,7 +100,7 @@ type Done = { result: Omit<Transformed, 'steps'>; steps: Omit<Pending, 'bytes'>[
 
 const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | undefined => {
   const { transformer, source } = transformerFor(env, task)
-  const read = readStable(env.fs, join(task.root, file.path), file.path)
+  const read = file.bytes === undefined ? readStable(env.fs, join(task.root, file.path), file.path) : { bytes: file.bytes }
   if (read === undefined || sha256(read.bytes) !== file.sha256) return undefined
   source.held = { path: file.path, bytes: read.bytes }
   const start = Math.min(source.start(file.path), task.base)

@@ -42,6 +42,8 @@ export type TransformFile = {
   readonly oid: Oid
   readonly size: number
   readonly mode: number
+  /** What it held when it was captured, where its writer is too fast for it to be read once more. */
+  readonly bytes?: Uint8Array
 }
 export type TransformTask = {
   readonly type: 'transform'

@@ -36,14 +36,16 @@ export const verifySnapshot = async (
   pool: Pool,
   snapshot: Snapshot,
   files: Iterable<FileEntry>,
+  /** Files that were compared before, and whose stat has not changed since. */
+  compared: readonly FileEntry[] = [],
 ): Promise<VerifiedSnapshot> => {
   const check = await checkDirectory(pool, context.paths.snapshot(snapshot.id), files)
   for (const { path, why } of check.wrong) context.log('error', `${path} ${why}`, { file: path, step: snapshot.schemaVersion })
   return verified({
     snapshot: snapshot.id,
     commit: snapshot.commit,
-    files: check.files,
-    bytes: check.bytes,
+    files: check.files + compared.length,
+    bytes: check.bytes + compared.reduce((sum, f) => sum + f.size, 0),
     differences: check.wrong.length,
   })
 }
