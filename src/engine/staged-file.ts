@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
+import { cloneFile } from '../storage/clone.ts'
 import { writeAll } from '../storage/durable.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
+import type { FileStat } from '../storage/scan.ts'
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -43,9 +45,16 @@ const makeParents = (fs: FsPort, path: string): void => {
   }
 }
 
-/** Writes a file of a staged directory; made durable later, together with the others of its batch. */
-export const writeStaged = (fs: FsPort, path: string, bytes: Uint8Array, mode: number): void => {
+/** A file that holds the very bytes that are to be written, and the stat under which they were read; null where only we write. */
+export type SameFile = { readonly path: string; readonly stat: FileStat | null }
+
+/**
+ * Writes a file of a staged directory; made durable later, together with the others of its batch. With `same`, its blocks are shared
+ * where the file system can do that.
+ */
+export const writeStaged = (fs: FsPort, path: string, bytes: Uint8Array, mode: number, same?: SameFile): void => {
   makeParents(fs, path)
+  if (same !== undefined && (same.stat?.mode ?? mode) === mode && cloneFile(fs, same.path, path, same.stat)) return
   const fd = fs.open(path, 'w', mode)
   try {
     writeAll(fs, fd, bytes)

@@ -45,7 +45,7 @@ export const capture = ({ fs, dataset }: TaskEnv, task: CaptureTask): CaptureRes
     const { bytes, stat } = read
     const hash = sha256(bytes)
     const same = hash === known
-    if (task.copyTo !== null) writeStaged(fs, join(task.copyTo, path), bytes, stat.mode)
+    if (task.copyTo !== null) writeStaged(fs, join(task.copyTo, path), bytes, stat.mode, { path: join(task.root, path), stat })
     const version = dataset === null ? null : fileVersion(dataset, path, headOf(bytes))
     const damage = dataset === null || task.base === null || same ? null : damageOf(dataset, task.base, path, version, bytes)
     done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, damage, place: same ? null : blobs.add(bytes) })

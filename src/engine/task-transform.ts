@@ -9,6 +9,7 @@ import { Transformer } from '../core/transform.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { readStable } from '../storage/read-stable.ts'
 import { eachInTime, expired } from './bounded.ts'
+import type { SameFile } from './staged-file.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
 import type { Made, TaskEnv, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
 
@@ -54,11 +55,13 @@ const transformerFor = ({ fs, dataset, cancelled }: TaskEnv, task: TransformTask
   return kept
 }
 
-type Pending = Omit<Made, 'oid'> & { oid: Oid | null; place: number | null; bytes: Uint8Array }
+type Written = Omit<Made, 'oid'> & { oid: Oid | null; place: number | null }
+/** `at`: a file that holds the bytes, if there is one. */
+type Pending = Written & { bytes: Uint8Array; at: SameFile | undefined }
 
 /** A file on its way: what it is now, the files derived from it so far, and what was written at each position. */
 class Trail {
-  readonly written: Omit<Pending, 'bytes'>[][]
+  readonly written: Written[][]
   #own: Pending | null
   #derived: Pending[] = []
   readonly #blobs: Blobs
@@ -82,21 +85,31 @@ class Trail {
     const settle = (file: Pending): Pending => {
       // Only what is written anywhere becomes an object: a step that is passed on the way leaves none.
       const now = file.oid === null && file.place === null ? { ...file, place: this.#blobs.add(file.bytes) } : file
-      writeStaged(fs, join(dir, now.path), now.bytes, now.mode)
-      const { bytes: _, ...entry } = now
+      writeStaged(fs, join(dir, now.path), now.bytes, now.mode, now.at)
+      const { bytes: _, at: __, ...entry } = now
       this.written[index]?.push(entry)
-      return { ...now, same: true }
+      return { ...now, same: true, at: { path: join(dir, now.path), stat: null } }
     }
     this.#own = this.#own === null ? null : settle(this.#own)
     this.#derived = this.#derived.map(settle)
   }
 
   #make(path: string, bytes: Uint8Array): Pending {
-    return { path, size: bytes.byteLength, sha256: sha256(bytes), mode: this.#mode, same: false, oid: null, place: null, bytes }
+    return {
+      path,
+      size: bytes.byteLength,
+      sha256: sha256(bytes),
+      mode: this.#mode,
+      same: false,
+      oid: null,
+      place: null,
+      bytes,
+      at: undefined,
+    }
   }
 }
 
-type Done = { result: Omit<Transformed, 'steps'>; steps: Omit<Pending, 'bytes'>[][] }
+type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][] }
 
 const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | undefined => {
   const { transformer, source } = transformerFor(env, task)
@@ -106,7 +119,8 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   const start = Math.min(source.start(file.path), task.base)
   const last = task.positions.at(-1) ?? task.base
   const made = transformer.file(file.path, start, last)
-  const trail = new Trail({ ...file, same: true, place: null, bytes: read.bytes }, blobs, task.positions.length)
+  const at = { path: join(task.root, file.path), stat: read.stat }
+  const trail = new Trail({ ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
   for (let position = start; position <= last; position++) {
     const index = task.positions.indexOf(position)
     if (index >= 0) trail.write(env.fs, index, task.staging[index] ?? '')
@@ -140,7 +154,7 @@ export const transform = (env: TaskEnv, task: TransformTask): TransformResult =>
     throw error
   }
   const { pack, oid } = blobs.encode()
-  const settle = ({ place, oid: known, ...rest }: Omit<Pending, 'bytes'>): Made => ({ ...rest, oid: known ?? oid(place ?? -1) })
+  const settle = ({ place, oid: known, ...rest }: Written): Made => ({ ...rest, oid: known ?? oid(place ?? -1) })
   const files = done.map(({ result, steps }) => ({ ...result, steps: steps.map((outputs) => outputs.map(settle)) }))
   return { type: 'transform', files, stale, pack }
 }

@@ -36,8 +36,8 @@ export type FsPort = {
   truncate(path: string, length: number): void
   chmod(path: string, mode: number): void
   utimes(path: string, atimeMs: number, mtimeMs: number): void
-  /** Copies content, sharing blocks where the file system can. Fails if `to` exists. */
-  copyFile(from: string, to: string): void
+  /** Copies content, sharing blocks where the file system can; with `clone` it fails where it cannot. Fails if `to` exists. */
+  copyFile(from: string, to: string, how?: 'clone'): void
   /** Throws unless the user may read there, or make and remove names in the folder; looks only. */
   access(path: string, how: 'read' | 'change'): void
   /** `type`: the number that the kernel knows the file system by, as in statfs(2). */
@@ -74,8 +74,9 @@ export const nodeFsPort: FsPort = {
   utimes: (path, atimeMs, mtimeMs) => {
     nodeFs.utimesSync(path, atimeMs / 1000, mtimeMs / 1000)
   },
-  copyFile: (from, to) => {
-    nodeFs.copyFileSync(from, to, nodeFs.constants.COPYFILE_EXCL | nodeFs.constants.COPYFILE_FICLONE)
+  copyFile: (from, to, how) => {
+    const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = nodeFs.constants
+    nodeFs.copyFileSync(from, to, COPYFILE_EXCL | (how === 'clone' ? COPYFILE_FICLONE_FORCE : COPYFILE_FICLONE))
   },
   access: (path, how) => {
     nodeFs.accessSync(path, how === 'read' ? nodeFs.constants.R_OK : nodeFs.constants.W_OK | nodeFs.constants.X_OK)

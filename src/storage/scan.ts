@@ -123,7 +123,7 @@ export type Index = {
  * A file changed in the same instant as it was read may have changed once more within one tick of the clock (git's racy
  * entries). Where times have no fraction of a second, the tick is a FAT file system's two seconds.
  */
-const TICK_MS = 20
+export const TICK_MS = 20
 const racy = (stat: FileStat, readMs: number): boolean => stat.mtimeMs > readMs - (stat.mtimeMs % 1000 === 0 ? 2000 : TICK_MS)
 
 /** How long to wait until no file of a directory that only we write is too young to be trusted. */

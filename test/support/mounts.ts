@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -37,10 +37,18 @@ const mounted = (args: string[]): string => {
 
 export const tmpfs = (megabytes: number): string => mounted(['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs'])
 
-export const ext4 = (megabytes: number): string => {
+/** Whether it may mount one as XFS, whose files can share blocks. */
+export const REFLINKS = LOOPS && spawnSync('mkfs.xfs', ['-V']).status === 0 && readFileSync('/proc/filesystems', 'utf8').includes('xfs')
+
+const loop = (megabytes: number, make: string, ...options: string[]): string => {
   const image = join(temporary(), 'image')
   writeFileSync(image, '')
   truncateSync(image, megabytes * 1024 ** 2)
-  execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image])
+  execFileSync(make, [...options, image])
   return mounted(['-o', 'loop', image])
 }
+
+export const ext4 = (megabytes: number): string => loop(megabytes, 'mkfs.ext4', '-q', '-F', '-m', '0')
+
+/** At least 300 MB. */
+export const xfs = (megabytes: number): string => loop(megabytes, 'mkfs.xfs', '-q', '-m', 'reflink=1')

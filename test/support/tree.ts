@@ -51,3 +51,9 @@ export const putAll = (root: string, content: Content): void => {
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- parsed JSON, looked at by expectations
 export const json = (root: string, path: string): any => JSON.parse(readFileSync(join(root, path), 'utf8'))
+
+/** How many bytes the files of a folder hold together. */
+export const bytesBelow = (root: string): number =>
+  walk(root)
+    .filter((path) => !path.endsWith('/'))
+    .reduce((sum, path) => sum + lstatSync(join(root, path)).size, 0)
