@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   'MIGRATION_TIMEOUT', // a step did not come to an end within the time limit of a file
   'NEWER_FORMAT', // the store was written by a newer Strata
   'NEWER_SCHEMA', // the active snapshot is newer than every version this chain knows
+  'NEEDS_NEWER_VERSION', // what was written since can only be carried back by the version that wrote it
   'NO_DATA', // nothing to capture was found
   'NO_PATTERN', // a kind does not say which files belong to it
   'NO_STORE',
@@ -43,6 +44,7 @@ export const ERROR_CODES = [
   'RESULT_NAN', // … NaN or an infinity
   'RESULT_UNDEFINED', // … undefined, or nothing at all
   'SPECIAL_FILE', // neither a regular file nor a directory
+  'STALE', // the store has changed since the caller looked at it
   'UNREADABLE',
   'UNSTABLE', // a file kept changing while it was read
   'UNSUPPORTED_NAME',

@@ -7,14 +7,8 @@ import type { MigrationJob, MigrationStatus } from '../core/status.ts'
 import { jobOf, statusOf } from '../core/status.ts'
 import type { Adopted } from './adopt.ts'
 import { adopt } from './adopt.ts'
-import type { Comparison, Traced } from './compare.ts'
-import { compareSnapshots, traceRecord } from './compare.ts'
 import type { Context, ContextOptions } from './context.ts'
 import { createContext } from './context.ts'
-import type { Diagnosis } from './diagnose.ts'
-import { diagnose } from './diagnose.ts'
-import type { Diff, FileVersion, HistoryEvent, SnapshotView } from './history.ts'
-import { diffSnapshots, events, fileHistory, showFile, showSnapshot } from './history.ts'
 import { initFresh, initFrom, surveyCandidates } from './init.ts'
 import type { JobOptions, OnlineOptions } from './job-spec.ts'
 import type { ActiveCheckpoint } from './late.ts'
@@ -27,7 +21,7 @@ import type { Preview } from './preview.ts'
 import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
-import { readActive, readCommitted } from './read-as.ts'
+import { Reader, answered, guarded } from './reader.ts'
 import { recover } from './recover.ts'
 import type { SwitchPreview, Switched } from './rollback.ts'
 import { previewSwitch, redo, rollback } from './rollback.ts'
@@ -52,6 +46,9 @@ export type AppOptions = Omit<ContextOptions, 'dataset' | 'module'> & {
   migrations: string
 }
 
+/** What the views of one App share. */
+type Running = { readonly tracker: Tracker; readonly jobs: Map<string, Promise<MigrationJob>>; readonly aborts: Set<AbortController> }
+
 /**
  * A store, as an application sees it. Methods that write take the store's lock for as long as they run; those that read
  * never wait. Every error is a StrataError.
@@ -59,21 +56,33 @@ export type AppOptions = Omit<ContextOptions, 'dataset' | 'module'> & {
  *     const app = await App.open({ store: dir, migrations: fileURLToPath(new URL('./migrations.js', import.meta.url)) })
  *     const { directory } = await app.start({ migrate: true, reads: ['2.1.0'] })
  */
-export class App {
+export class App extends Reader {
   readonly #context: Context
   readonly #tracker: Tracker
-  readonly #jobs = new Map<string, Promise<MigrationJob>>()
-  #abort: AbortController | null = null
+  readonly #jobs: Map<string, Promise<MigrationJob>>
+  /** What `cancelMigration` stops: everything of this App that writes. */
+  readonly #aborts: Set<AbortController>
 
-  constructor(context: Context) {
+  constructor(context: Context, running: Running = { tracker: new Tracker(context.now), jobs: new Map(), aborts: new Set() }) {
+    super(context)
     this.#context = context
-    this.#tracker = new Tracker(context.now)
+    this.#tracker = running.tracker
+    this.#jobs = running.jobs
+    this.#aborts = running.aborts
   }
 
   /** Loads the migrations; reads and writes nothing of the store yet. Throws BAD_CHAIN. */
   static async open(options: AppOptions): Promise<App> {
     const { migrations, ...rest } = options
     return new App(createContext({ ...rest, dataset: await loadDataset(migrations), module: migrations }))
+  }
+
+  /**
+   * The same store, for one change that rests on what its caller has seen: `head` of an `overview`. Where the store has changed
+   * since, the change throws STALE, and nothing happens.
+   */
+  expecting(head: string): App {
+    return new App({ ...this.#context, expected: head }, { tracker: this.#tracker, jobs: this.#jobs, aborts: this.#aborts })
   }
 
   get dataset(): Dataset {
@@ -87,12 +96,12 @@ export class App {
 
   /** Start-up in one call: see `Started`. */
   start(options: StartOptions = {}): Promise<Started> {
-    return this.#guard(() => start(this.#context, options, this.#jobOptions()))
+    return guarded(() => this.#cancellable((signal) => start(this.#context, options, this.#jobOptions(signal))))
   }
 
   /** Makes the store from a directory (only read), from the only place that holds data, or fresh. Throws EXISTS, AMBIGUOUS, NO_DATA. */
   init(options: { from?: string } = {}): Promise<MigrationStatus> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       const { from } = options
       const found = from === undefined ? surveyCandidates(this.#context, defaultLocations(this.#context)) : [this.#surveyOf(from)]
       const [first] = found
@@ -104,12 +113,12 @@ export class App {
 
   /** T022: what there is, and whether a newer schema version is waiting. Reads the journal's last segment only. */
   checkMigrationsNeeded(): Promise<MigrationStatus> {
-    return this.#answer(() => statusOf(readView(this.#context)?.state, summaryOf(this.dataset), this.#place()))
+    return answered(() => statusOf(readView(this.#context)?.state, summaryOf(this.dataset), this.#place()))
   }
 
   /** What `startMigration` would do, and what is worth knowing before; writes nothing. `edited`: files that the checkpoint would take in first. */
   plan(to?: string): Promise<Preview & { original: readonly OriginalChange[] }> {
-    return this.#answer(() => {
+    return answered(() => {
       const original = this.#readableOriginal()
       return { ...previewPlan(this.#context, original, to), original }
     })
@@ -151,7 +160,7 @@ export class App {
 
   /** Stops the running job before its switch; it ends as failed, with an error that begins CANCELLED. */
   cancelMigration(): void {
-    this.#abort?.abort()
+    for (const abort of this.#aborts) abort.abort()
   }
 
   /**
@@ -159,19 +168,17 @@ export class App {
    * last job. What was written since comes along; where it cannot, it throws DATA_WRITTEN_SINCE unless `exact`.
    */
   rollbackMigration(migrationID = '', options: { exact?: boolean } = {}): Promise<Switched> {
-    this.#abort = new AbortController()
-    return this.#write((session) => rollback(session, migrationID, options.exact ?? false, this.#jobOptions()), true)
+    return this.#write((session, signal) => rollback(session, migrationID, options.exact ?? false, this.#jobOptions(signal)), true)
   }
 
   /** Returns to what the last rollback left; what was written since comes along. */
   redo(options: { exact?: boolean } = {}): Promise<Switched> {
-    this.#abort = new AbortController()
-    return this.#write((session) => redo(session, options.exact ?? false, this.#jobOptions()), true)
+    return this.#write((session, signal) => redo(session, options.exact ?? false, this.#jobOptions(signal)), true)
   }
 
   /** What a rollback or redo would do; writes nothing. */
   preview(kind: 'rollback' | 'redo', name?: string): Promise<SwitchPreview> {
-    return this.#answer(() => {
+    return answered(() => {
       const repository = new Repository(this.#context.fs, this.#context.paths.repository)
       try {
         return previewSwitch({ context: this.#context, repository, state: readState(this.#context) }, kind, name)
@@ -183,17 +190,17 @@ export class App {
 
   /** T022: reads and compares every byte of the active directory and the repository; changes nothing. */
   validateDataIntegrity(): Promise<ValidationReport> {
-    return this.#guard(() => verifyStore(this.#context))
+    return guarded(() => verifyStore(this.#context))
   }
 
   /** Like `validateDataIntegrity`, of one of `of` parts; the journal remembers which, so that the next call takes the next. */
   verifySample(of: number): Promise<SampleReport> {
-    return this.#guard(() => verifySample(this.#context, of))
+    return guarded(() => verifySample(this.#context, of))
   }
 
   /** Heals what is damaged from what is not; `dryRun` only says what that would be. Throws LOCKED, NO_STORE. */
   repair(options: { dryRun?: boolean } = {}): Promise<RepairReport> {
-    return this.#guard(() => (options.dryRun === true ? planRepair(this.#context) : repairStore(this.#context)))
+    return guarded(() => (options.dryRun === true ? planRepair(this.#context) : repairStore(this.#context)))
   }
 
   /** Commits what the application has written into the active directory. */
@@ -209,7 +216,7 @@ export class App {
    *     const watching = await app.watch({ onEvent: (event) => console.log(event), checkpoints: { everyMs: 300_000 } })
    */
   async watch(options: WatchOptions): Promise<Watching> {
-    return this.#guard(() => watchStore(this.#context, options, { checkpoint: (reason) => this.checkpoint(reason) }))
+    return guarded(() => watchStore(this.#context, options, { checkpoint: (reason) => this.checkpoint(reason) }))
   }
 
   /** What has been written to the original directory since it was captured; reads only. */
@@ -225,54 +232,7 @@ export class App {
   /** Takes over what an old build has written to the original directory, as a job of its own. */
   async adopt(): Promise<Adopted> {
     this.#requireKnown()
-    this.#abort = new AbortController()
-    return this.#write((session) => adopt(session, this.#jobOptions()))
-  }
-
-  history(jobId?: string): Promise<HistoryEvent[]> {
-    return this.#answer(() => events(this.#context, jobId))
-  }
-
-  fileHistory(path: string): Promise<FileVersion[]> {
-    return this.#guard(() => fileHistory(this.#context, path))
-  }
-
-  diff(a: string, b: string, path?: string): Promise<Diff> {
-    return this.#answer(() => diffSnapshots(this.#context, a, b, path))
-  }
-
-  /** The same by kind of file, record and field, summed up: what a migration did, or what was written since. */
-  compare(a: string, b: string, path?: string): Promise<Comparison> {
-    return this.#answer(() => compareSnapshots(this.#context, a, b, path))
-  }
-
-  /** One record of a file (from 0; without a number what is around the records) after each step to a snapshot, oldest first. */
-  trace(path: string, record?: number, snapshot?: string): Promise<Traced[]> {
-    return this.#answer(() => traceRecord(this.#context, path, record, snapshot))
-  }
-
-  /** A report for a maintainer, without any data of the user. Works on a damaged store as well. */
-  diagnose(): Promise<Diagnosis> {
-    return this.#answer(() => diagnose(this.#context))
-  }
-
-  show(snapshot: string): Promise<SnapshotView> {
-    return this.#guard(() => showSnapshot(this.#context, snapshot))
-  }
-
-  /**
-   * A file in the form that schema version `as` gives it, by `migrate` or `rollback`, in memory: nothing is written. From the active
-   * directory as it stands, or from a snapshot `of` any name as committed. Throws ABSENT, NEWER_SCHEMA, and what a migration throws.
-   *
-   *     const old = JSON.parse(Buffer.from(await app.read('config.json', { as: '1.0.0' })).toString())
-   */
-  read(path: string, { as, of }: { as: string; of?: string }): Promise<Uint8Array> {
-    return this.#answer(() => (of === undefined ? readActive(this.#context, path, as) : readCommitted(this.#context, of, path, as)))
-  }
-
-  /** A file's bytes in a snapshot, as committed. Throws ABSENT. */
-  readFile(snapshot: string, path: string): Promise<Uint8Array> {
-    return this.#answer(() => showFile(this.#context, snapshot, path))
+    return this.#write((session, signal) => adopt(session, this.#jobOptions(signal)))
   }
 
   /** What has been written to the original; nothing where it cannot be read, which must not keep anyone from planning. */
@@ -309,43 +269,40 @@ export class App {
     return { directoryOf: paths.snapshot, spaceFree: fs.lstat(root) === undefined ? 0 : fs.statfs(root).freeBytes }
   }
 
-  /** Reading is synchronous; a promise keeps errors where callers look for them. */
-  #answer<T>(read: () => T): Promise<T> {
-    return this.#guard(() => Promise.resolve(read()))
+  /** `mayUseReserve`: a switch must succeed on a full disk, too. */
+  async #write<T>(work: (session: Session, signal: AbortSignal) => Promise<T>, mayUseReserve = false): Promise<T> {
+    return this.#cancellable((signal) =>
+      guarded(async () => {
+        readState(this.#context)
+        const session = await openSession(this.#context)
+        try {
+          if (mayUseReserve) releaseReserve(this.#context.fs, this.#context.paths.reserve, this.#context.root)
+          recover(session)
+          return await work(session, signal)
+        } catch (error) {
+          throw session.explain(error)
+        } finally {
+          await session.close()
+        }
+      }),
+    )
   }
 
-  /** A system error that no layer below has named becomes a StrataError here. */
-  async #guard<T>(work: () => Promise<T>): Promise<T> {
+  async #cancellable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const abort = new AbortController()
+    this.#aborts.add(abort)
     try {
-      return await work()
-    } catch (error) {
-      throw fromSystem(error)
+      return await work(abort.signal)
+    } finally {
+      this.#aborts.delete(abort)
     }
   }
 
-  /** `mayUseReserve`: a switch must succeed on a full disk, too. */
-  async #write<T>(work: (session: Session) => Promise<T>, mayUseReserve = false): Promise<T> {
-    return this.#guard(async () => {
-      readState(this.#context)
-      const session = await openSession(this.#context)
-      try {
-        if (mayUseReserve) releaseReserve(this.#context.fs, this.#context.paths.reserve, this.#context.root)
-        recover(session)
-        return await work(session)
-      } catch (error) {
-        throw session.explain(error)
-      } finally {
-        await session.close()
-      }
-    })
-  }
-
-  #jobOptions(progress: ProgressSink = this.#tracker): JobOptions {
-    return { progress, signal: this.#abort?.signal }
+  #jobOptions(signal: AbortSignal, progress: ProgressSink = this.#tracker): JobOptions {
+    return { progress, signal }
   }
 
   #launch(run: (session: Session, job: JobOptions) => Promise<{ jobId: string | null }>): Promise<MigrationJob> {
-    this.#abort = new AbortController()
     return new Promise((resolve, reject) => {
       let recorded: string | null = null
       const onStarted = (id: string): void => {
@@ -356,7 +313,7 @@ export class App {
         this.#tracker.job = job
         resolve({ ...job, status: 'pending' })
       }
-      const ended = this.#write((session) => run(session, this.#jobOptions(this.#tracker.with(onStarted))))
+      const ended = this.#write((session, signal) => run(session, this.#jobOptions(signal, this.#tracker.with(onStarted))))
       const settled: Promise<MigrationJob> = ended.then(
         ({ jobId }) => this.#ended(jobId ?? recorded),
         (error: unknown) => {

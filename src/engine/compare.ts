@@ -18,7 +18,7 @@ import { readState } from './read.ts'
 /** A file's content in a snapshot as its kind describes it; null where it has no kind, or cannot be read as one. */
 type Content = { readonly parsed: Parsed; readonly at: string }
 
-const contentOf = (context: Context, snapshot: Snapshot, path: string, bytes: Uint8Array): Content | null => {
+export const contentOf = (context: Context, snapshot: Snapshot, path: string, bytes: Uint8Array): Content | null => {
   const { dataset } = context
   const position = versionIndex(dataset.chain, snapshot.schemaVersion)
   const version = fileVersion(dataset, path, headOf(bytes))
@@ -41,7 +41,7 @@ const bytesAt = (repository: Repository, snapshot: Snapshot, path: string): Uint
 }
 
 /** A larger file is told to differ, without a look inside: it would not fit into memory. */
-const MOST_BYTES = 64 * 2 ** 20
+export const MOST_BYTES = 64 * 2 ** 20
 
 /** How one file differs. `isRead` false: its bytes differ, and no kind of the schema says what is in them. */
 export type FileComparison = Difference & {

@@ -32,6 +32,8 @@ export type Context = {
   readonly log: (level: LogEntry['level'], message: string, where?: { step?: string; file?: string }) => void
   readonly waitMs: number
   readonly workers: number | undefined
+  /** The head of the journal that the caller has seen: a session that finds another is refused. */
+  readonly expected?: string
 }
 
 export type ContextOptions = {

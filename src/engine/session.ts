@@ -3,11 +3,12 @@ import type { Command } from '../core/decide.ts'
 import { decide } from '../core/decide.ts'
 import type { Slice, StrataEvent } from '../core/events.ts'
 import { encodePointer } from '../core/pointer.ts'
-import { fromSystem, hasCode, messageOf } from '../core/errors.ts'
+import { StrataError, fromSystem, hasCode, messageOf } from '../core/errors.ts'
 import type { State } from '../core/state.ts'
 import { pointerOf, refsOf } from '../core/state.ts'
 import { flushFiles, fsyncDirectory, makeDirectory, replaceFile } from '../storage/durable.ts'
 import { readText } from '../storage/files.ts'
+import type { JournalView } from '../storage/journal.ts'
 import { segmentsOf, textAfter } from '../storage/journal.ts'
 import { JournalWriter, conflict } from '../storage/journal-writer.ts'
 import type { Lock } from '../storage/lock.ts'
@@ -153,13 +154,23 @@ export const completeFolders = (context: Context): void => {
   if (foldersOf(context).some((dir) => fs.lstat(dir) === undefined) || !isCreated(fs, paths.repository)) createFolders(context)
 }
 
-/** Takes the lock, unless it is `held` already, and reads the journal. The caller recovers, works and closes. Throws LOCKED. */
+const requireExpected = ({ expected }: Context, view: JournalView | undefined): void => {
+  const head = view?.prev ?? ''
+  if (expected === undefined || expected === head) return
+  throw new StrataError('STALE', 'the store has changed since it was looked at', {
+    data: { expected, head },
+    hint: 'Look again, then decide. Nothing was changed.',
+  })
+}
+
+/** Takes the lock, unless it is `held` already, and reads the journal. The caller recovers, works and closes. Throws LOCKED, and STALE where `expected` is no more. */
 export const openSession = async (context: Context, held?: Lock): Promise<Session> => {
   const { fs, root, paths, actor, now, id, waitMs } = context
   requireTrust(fs, paths, [])
   const lock = held ?? (await acquireLock(fs, root, { app: actor.app, pid: actor.pid, since: now().toISOString() }, waitMs))
   try {
     const view = readView(context)
+    requireExpected(context, view)
     // A process that was killed may have written a line and not have come to the flush: nothing rests on it until it is durable.
     const newest = segmentsOf(fs, paths.journal).slice(-1)
     await flushFiles(
