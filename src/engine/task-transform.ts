@@ -119,7 +119,8 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   const start = Math.min(source.start(file.path), task.base)
   const last = task.positions.at(-1) ?? task.base
   const made = transformer.file(file.path, start, last)
-  const at = { path: join(task.root, file.path), stat: read.stat }
+  // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
+  const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat } : undefined
   const trail = new Trail({ ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
   for (let position = start; position <= last; position++) {
     const index = task.positions.indexOf(position)

@@ -30,7 +30,11 @@ export const long = chain(s0)${all.map((i) => `.add(m${i})`).join('')}
 `
 }
 
-const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config, ts.sys, ROOT)
+const { options } = ts.parseJsonConfigFileContent(
+  ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config,
+  ts.sys,
+  ROOT,
+)
 const parsed = new Map<string, ts.SourceFile | undefined>()
 
 const compile = (text: string): { errors: string[]; types: number; instantiations: number } => {
