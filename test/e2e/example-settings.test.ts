@@ -145,7 +145,7 @@ describe('the library', () => {
     expect(job).toMatchObject({ status: 'completed', totalFiles: 61 })
     const { directory } = await app.checkMigrationsNeeded()
     expect(json(directory, 'previews/59.json')).toEqual({ title: '59', words: 20_000 })
-  })
+  }, 120_000)
 
   it('the whole chain in memory conserves what it says', async () => {
     const dataset = await library.loadDataset(DIR)
