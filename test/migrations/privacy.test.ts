@@ -54,7 +54,16 @@ const everythingSaid = (box: Sandbox, ran: readonly Ran[]): string =>
     box.git('log', '--all', '--format=%B'),
   ].join('\n')
 
-const REPORTS = [['status'], ['history', '--all'], ['verify'], ['plan'], ['history'], ['history', DAY], ['show', '@'], ['diff', '@-', '@']]
+const REPORTS = [
+  ['status'],
+  ['history', '--all'],
+  ['verify'],
+  ['plan'],
+  ['history'],
+  ['history', DAY],
+  ['show', '@'],
+  ['diff', '@-', '@', '--files'],
+]
 
 /** A whole life, or only its beginning: each command for people and for programs. */
 const live = (content: Record<string, unknown>, whole = false): { box: Sandbox; said: string; ran: readonly Ran[] } => {
