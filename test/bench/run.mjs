@@ -115,7 +115,6 @@ const measure = (row) => {
     samples.push(row.once(bench, prepared))
     process.stderr.write('.')
   }
-  process.stderr.write(` ${row.id}\n`)
   rmSync(join(work, 'rows'), { recursive: true, force: true })
   if (row.against === null) {
     const value = samples.some((s) => s.value === null) ? null : Math.max(...samples.map((s) => s.value))
@@ -154,7 +153,11 @@ const missing = []
 for (const row of rows) {
   const absent = (row.needs ?? []).filter((name) => !isInstalled(name))
   if (absent.length > 0) missing.push(`${row.id}: ${absent.join(', ')} is not installed`)
-  else results.push(measure(row))
+  else {
+    const result = measure(row)
+    results.push(result)
+    process.stderr.write(` ${row.id}: ${result.against === null ? shown(result.value, result.unit) : result.ratio.toFixed(2)}\n`)
+  }
 }
 
 const grown = {}
