@@ -8,8 +8,7 @@ import { TICK_MS } from './scan.ts'
 const refusing = new Set<number>()
 
 const isAsRead = (now: FileStat | undefined, was: FileStat): boolean =>
-  now !== undefined &&
-  now.size === was.size &&
+  now?.size === was.size &&
   now.mtimeMs === was.mtimeMs &&
   now.ctimeMs === was.ctimeMs &&
   now.ino === was.ino &&

@@ -36,18 +36,19 @@ const append = ({ root, version }, n) => {
   writeFileSync(path, JSON.stringify(day, null, 2))
 }
 
-let [place, paused, isOver] = [current(), false, false]
+let [place, paused] = [current(), false]
+const over = new AbortController()
 process.on('SIGUSR2', () => {
   paused = !paused
   if (!paused) place = current()
   process.stdout.write(paused ? 'paused\n' : 'resumed\n')
 })
 process.on('SIGTERM', () => {
-  isOver = true
+  over.abort()
 })
 process.stdout.write('started\n')
 let n = Number(from)
-for (const end = n + Number(count); n < end && !isOver; ) {
+for (const end = n + Number(count); n < end && !over.signal.aborted; ) {
   if (!paused) append(place, n++)
   await sleep(Number(every))
 }
