@@ -7,6 +7,8 @@ import type { Hold, Pointer } from './pointer.ts'
 export const REDUCER = 3
 const JOBS_KEPT = 50
 const LEFT_KEPT = 4
+/** How many ids that came to nothing are remembered: who set out to make them may be at it where the lock does not reach. */
+const ANNOUNCED_KEPT = 16
 
 export type Snapshot = {
   readonly id: string
@@ -74,7 +76,7 @@ export type State = {
   readonly snapshots: Readonly<Record<string, Snapshot>>
   readonly jobs: readonly Job[]
   readonly running: string | null
-  /** Snapshots that someone set out to make and has not finished. */
+  /** Snapshots that someone set out to make; those without a snapshot of their name came to nothing, or are in the making. */
   readonly announced: readonly string[]
   readonly undone: readonly Undone[]
   /** The directories that were active last, each with the commit that the active one accounts for. */
@@ -172,7 +174,8 @@ const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at:
     errorCode: null,
     pausedMs: null,
   }
-  return { ...putJob(state, job), running: jobId, announced }
+  const before = state.announced.filter((id) => state.snapshots[id] === undefined).slice(-ANNOUNCED_KEPT)
+  return { ...putJob(state, job), running: jobId, announced: [...before, ...announced] }
 }
 
 const sealed = (state: State, { data, jobId }: Of<'SnapshotSealed'>, at: string): State => {
@@ -225,7 +228,6 @@ const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, 
     active: snapshot,
     undone,
     left: leftAfter(state, from, state.snapshots[snapshot], reason),
-    announced: [],
     hold: hold === null ? null : { since: at, ...hold },
     pointerSeq: seq,
   }
@@ -242,7 +244,7 @@ const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string
   const next = changeJob(state, jobId, { status: 'failed', endTime: at, error: data.message, errorCode: data.code })
   // A job that was cancelled or disturbed, or that only carried, says nothing about the migration, so it does not count towards giving up.
   const counts = data.code !== 'CANCELLED' && data.code !== 'UNSTABLE' && job?.kind !== 'carry'
-  return { ...next, running: null, announced: [], failures: counts ? { toVersion, count, message: data.message } : state.failures }
+  return { ...next, running: null, failures: counts ? { toVersion, count, message: data.message } : state.failures }
 }
 
 const unknown = (state: State, event: { type: string; data: unknown }): State => {

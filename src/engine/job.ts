@@ -208,8 +208,10 @@ export const sweepAnnounced = (session: Session): void => {
 
 const recordFailure = (session: Session, staging: Staging, jobId: string, error: unknown): void => {
   // A journal that failed may yet hold the line: what stands for something is for the next start to tell.
-  if (hasCode(error, 'DURABILITY', 'CONFLICT')) return
+  if (hasCode(error, 'DURABILITY')) return
   staging.sweep()
+  // The journal is another's by now: what else there is may be its to name.
+  if (hasCode(error, 'CONFLICT')) return
   sweepAnnounced(session)
   if (session.state.running !== jobId) return
   const found = issueOf(error)
@@ -257,6 +259,8 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   } catch (cause) {
     const error = session.explain(cause)
     transaction.abort()
+    // Before the sweep: nobody writes into what is being swept up.
+    await pool.close()
     recordFailure(session, staging, jobId, error)
     throw error
   } finally {

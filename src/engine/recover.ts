@@ -60,11 +60,16 @@ const quarantineStaging = ({ context, state }: Session): Chore[] => {
 }
 
 const dropTemporary = ({ context }: Session): Chore[] => {
-  const left = temporaryFiles(context)
+  const { fs } = context
+  const identity = (path: string): string => {
+    const found = fs.lstat(path)
+    return found === undefined ? '' : `${found.ino} ${found.ctimeMs}`
+  }
+  const left = temporaryFiles(context).map((path) => ({ path, was: identity(path) }))
   const run = (): void => {
-    // Once more: what was being finished when it was listed may be whole by now.
+    // Once more: what was being finished when it was listed may be whole by now, and another's of the same name in its place.
     const now = new Set(temporaryFiles(context))
-    for (const path of left) if (now.has(path)) discard(context.fs, path)
+    for (const { path, was } of left) if (now.has(path) && identity(path) === was) discard(fs, path)
   }
   return left.length === 0 ? [] : [{ says: `removed ${left.length} temporary ${left.length === 1 ? 'file' : 'files'}`, run }]
 }

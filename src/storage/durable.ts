@@ -242,14 +242,28 @@ export const flushFiles = async (fs: FsPort, paths: readonly string[], mayBeGone
   for (const result of lanes) if (result.status === 'rejected') throw result.reason
 }
 
-/** Removes a directory tree that Strata made. Never follows links. */
+/** Where the lock does not reach, the process that is being swept up after may yet write; without its folder it soon cannot. */
+const REMOVALS = 20
+
+/** Removes a directory tree that Strata made, or what another process leaves of it meanwhile. Never follows links. */
 export const removeTree = (fs: FsPort, path: string): void => {
+  for (let round = 1; ; round++)
+    try {
+      removeOnce(fs, path)
+      return
+    } catch (error) {
+      const code = systemCode(error)
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(code) || round === REMOVALS) throw error
+    }
+}
+
+const removeOnce = (fs: FsPort, path: string): void => {
   const found = fs.lstat(path)
   if (found === undefined) return
   if (!found.isDirectory()) {
     fs.unlink(path)
     return
   }
-  for (const name of fs.readdir(path)) removeTree(fs, join(path, name))
+  for (const name of fs.readdir(path)) removeOnce(fs, join(path, name))
   fs.rmdir(path)
 }

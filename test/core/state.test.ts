@@ -119,7 +119,6 @@ describe('a job', () => {
     expect(done).toMatchObject({
       active: 'j1-1',
       running: null,
-      announced: [],
       failures: null,
       jobs: [{ status: 'completed', endTime: LATER, filesProcessed: 2 }],
     })
@@ -142,7 +141,7 @@ describe('a job', () => {
     expect(state).toMatchObject({
       active: 's0',
       running: null,
-      announced: [],
+      announced: ['j1-0'],
       jobs: [{ status: 'failed', endTime: LATER, error: 'MIGRATION_FAILED' }],
     })
     fail('CANCELLED')

@@ -81,7 +81,13 @@ describe('migrate', () => {
     const box = captured()
     const ran = box.run(['migrate', '--json'])
     expect(JSON.parse(ran.stdout)).toHaveProperty('job.status', 'completed')
-    for (const version of ['1.1.0', '1.2.0', '2.0.0', '2.1.0']) expect(ran.stderr).toContain(`${version}: `)
+    const lines = ran.stderr
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { log?: { step: string; level: string } }]))
+    const steps = lines.flatMap(({ log }) => (log?.level === 'info' ? [log.step] : []))
+    expect(steps).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+    const text = captured().run(['migrate'])
+    for (const version of steps) expect(text.stderr).toContain(`${version}: `)
   })
 
   it('--quiet says nothing on stderr', () => {

@@ -164,7 +164,6 @@ const activate = (state: State, { data, seq, jobId }: Event, at: string): void =
   } else if (data.reason !== 'carry') state.undone = []
   const hold = data.hold as { reason: string; newest: string } | null
   state.active = target.id
-  state.announced = []
   state.hold = hold === null ? null : { since: at, reason: hold.reason, newest: hold.newest }
   state.pointerSeq = seq
   if (jobId !== undefined) state.running = null
@@ -190,7 +189,8 @@ const RULES: Readonly<Record<string, (state: State, event: Event, at: string) =>
   },
   MigrationStarted: (state, { data, jobId }) => {
     state.running = jobId ?? null
-    state.announced = data.announced as string[]
+    const unmade = state.announced.filter((id) => !state.snapshots.has(id))
+    state.announced = [...unmade.slice(-16), ...(data.announced as string[])]
   },
   SnapshotVerified: (state, { data }) => {
     known(state, data.snapshot).verifiedCommit = data.commit as string
@@ -202,7 +202,6 @@ const RULES: Readonly<Record<string, (state: State, event: Event, at: string) =>
   },
   MigrationFailed: (state) => {
     state.running = null
-    state.announced = []
   },
 }
 
