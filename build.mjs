@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The step before `npm start` and `npm test`: node_modules as package-lock.json says, dist/ as the sources say.
 // Nothing to do is the usual case, so only node: built-ins are loaded at the top.
-//   node build.mjs [--force] [--types] [--check] [--pack]
+//   node build.mjs [--force] [--types] [--check] [--pack] [--single] [--executable]
+// --single makes dist/strata.mjs, the whole program in one file that needs Node and nothing else; --executable makes dist/strata
+// from it, which needs nothing at all: this Node with the program inside (https://nodejs.org/api/single-executable-applications.html).
 // --pack makes dist/ from nothing, with its declarations: nothing of an earlier build gets into a package.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -209,6 +211,11 @@ const loadEsbuild = async () => {
   }
 }
 
+const definitions = (build) => ({
+  STRATA_VERSION: JSON.stringify(JSON.parse(readIf('package.json')).version),
+  STRATA_BUILD: JSON.stringify(build),
+})
+
 const bundle = async (esbuild, build) => {
   const entryPoints = Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => fs.existsSync(at(path))))
   if (Object.keys(entryPoints).length === 0) return []
@@ -226,7 +233,7 @@ const bundle = async (esbuild, build) => {
       external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid', 'semver', 'uuid'],
       sourcemap: 'linked',
       chunkNames: 'chunks/[name]-[hash]',
-      define: { STRATA_VERSION: JSON.stringify(JSON.parse(readIf('package.json')).version), STRATA_BUILD: JSON.stringify(build) },
+      define: definitions(build),
       write: false,
       logLevel: 'silent',
     })
@@ -276,6 +283,101 @@ const writeSummary = async (id) => {
   replace(SUMMARY, JSON.stringify(summary))
 }
 
+/* ---- the program in one file ---- */
+
+const SINGLE = {
+  esm: {
+    path: 'dist/strata.mjs',
+    before: (summary) => `#!/usr/bin/env node
+import { createRequire } from 'node:module'
+import { fileURLToPath as strataPath } from 'node:url'
+import { Worker as StrataWorker } from 'node:worker_threads'
+const require = createRequire(import.meta.url)
+const STRATA_SINGLE = {
+  file: strataPath(import.meta.url),
+  summary: ${summary},
+  worker: (options) => new StrataWorker(new URL(import.meta.url), options),
+  load: (url) => import(url),
+}
+`,
+  },
+  // In an executable there is no file to start a worker from, and no import() but the default loader's.
+  cjs: {
+    path: 'dist/strata.cjs',
+    before: (summary) => `const STRATA_SINGLE = (() => {
+  const { constants, Script } = require('node:vm')
+  const { Worker, workerData } = require('node:worker_threads')
+  const sea = require('node:sea')
+  const source = () => (sea.isSea() ? sea.getAsset('strata.cjs', 'utf8') : require('node:fs').readFileSync(__filename, 'utf8'))
+  return {
+    file: process.execPath,
+    summary: ${summary},
+    worker: (options) => new Worker(source(), { ...options, eval: true }),
+    load: new Script('(url) => import(url)', { importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER }).runInThisContext(),
+  }
+})()
+`,
+  },
+}
+
+const buildSingle = async (format) => {
+  const { path, before } = SINGLE[format]
+  const { build: id } = parseIf(BUILD_STAMP)
+  const esbuild = await loadEsbuild()
+  const result = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: ['src/single.ts'],
+    outfile: path,
+    bundle: true,
+    format,
+    platform: 'node',
+    target: 'node20',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'eof',
+    banner: { js: before(JSON.stringify(readIf(SUMMARY))) },
+    define: definitions(id),
+    // Nothing of the file asks where it is: the banner does.
+    ...(format === 'cjs' && { logOverride: { 'empty-import-meta': 'silent' } }),
+    write: false,
+    logLevel: 'silent',
+  })
+  for (const file of result.outputFiles) replace(path, file.contents, 0o755)
+}
+
+const buildExecutable = async () => {
+  await buildSingle('cjs')
+  const place = at('dist/executable')
+  fs.rmSync(place, { recursive: true, force: true })
+  fs.mkdirSync(place)
+  const config = join(place, 'sea.json')
+  const blob = join(place, 'sea.blob')
+  const name = process.platform === 'win32' ? 'strata.exe' : 'strata'
+  fs.writeFileSync(
+    config,
+    JSON.stringify({
+      main: at('dist/strata.cjs'),
+      output: blob,
+      disableExperimentalSEAWarning: true,
+      assets: { 'strata.cjs': at('dist/strata.cjs') },
+    }),
+  )
+  const made = spawnSync(process.execPath, ['--experimental-sea-config', config], { encoding: 'utf8' })
+  if (made.status !== 0) throw new Failure(`${made.stdout}${made.stderr}\nstrata: Node ${process.versions.node} made no single executable.`)
+  const program = join(place, name)
+  fs.copyFileSync(process.execPath, program)
+  fs.chmodSync(program, 0o755)
+  const { inject } = await import('postject')
+  const { log, warn } = console
+  // It prints a warning about the signature section of every Linux binary.
+  Object.assign(console, { log: () => undefined, warn: () => undefined })
+  await inject(program, 'NODE_SEA_BLOB', fs.readFileSync(blob), {
+    sentinelFuse: 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2',
+    ...(process.platform === 'darwin' && { machoSegmentName: 'NODE_SEA' }),
+  }).finally(() => Object.assign(console, { log, warn }))
+  for (const left of [config, blob]) fs.rmSync(left)
+}
+
 const emitTypes = () => {
   fs.rmSync(at('dist/types'), { recursive: true, force: true })
   const run = spawnSync(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
@@ -286,9 +388,11 @@ const emitTypes = () => {
     throw new Failure(`${run.stdout}${run.stderr}\nstrata: the declarations were not written; mend the type errors above.`)
 }
 
+const FLAGS = ['--force', '--types', '--check', '--pack', '--single', '--executable']
+
 const main = async (flags) => {
-  const unknown = flags.find((flag) => !['--force', '--types', '--check', '--pack'].includes(flag))
-  if (unknown) throw new Failure(`build.mjs knows --force, --types, --check and --pack, not ${unknown}.`)
+  const unknown = flags.find((flag) => !FLAGS.includes(flag))
+  if (unknown) throw new Failure(`build.mjs knows ${FLAGS.join(', ')}, not ${unknown}.`)
   checkNode()
   const pack = flags.includes('--pack')
   const force = pack || flags.includes('--force')
@@ -302,6 +406,8 @@ const main = async (flags) => {
   if (pack) await withLock(() => fs.rmSync(at('dist'), { recursive: true, force: true }))
   if (force || !isBuilt()) await withLock(() => (!force && isBuilt()) || build(force))
   if (pack || flags.includes('--types')) await withLock(emitTypes)
+  if (pack || flags.includes('--single')) await withLock(() => buildSingle('esm'))
+  if (flags.includes('--executable')) await withLock(buildExecutable)
 }
 
 main(process.argv.slice(2)).catch((error) => {

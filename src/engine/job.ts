@@ -47,7 +47,11 @@ const logIssues = (context: Context, issues: readonly Issue[], step: string): vo
 const logSteps = (context: Context, staged: readonly StagedStep[], targets: readonly StageTarget[]): void => {
   staged.forEach((step, i) => {
     const version = context.dataset.chain.schemas[targets[i]?.position ?? 0]?.version ?? ''
-    context.log('info', `${step.changed} files changed, ${step.created} created, ${step.removed} removed`, { step: version })
+    context.log(
+      'info',
+      `${step.changed} ${step.changed === 1 ? 'file' : 'files'} changed, ${step.created} created, ${step.removed} removed`,
+      { step: version },
+    )
     logIssues(context, step.issues, version)
   })
 }

@@ -4,6 +4,7 @@ import { checkChain } from '../core/chain-checks.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { StrataError, messageOf } from '../core/errors.ts'
 import { nodeFsPort } from '../storage/fs.ts'
+import { broughtDataset, loadModule } from './modules.ts'
 
 const isDataset = (value: unknown): value is Dataset =>
   typeof value === 'object' && value !== null && 'name' in value && 'chain' in value && 'ignore' in value
@@ -34,10 +35,13 @@ const own = (error: unknown): StrataError | undefined => {
 
 /** Loads the dataset that a module exports as `default`. Migrations are loaded by path, so that workers can load them too. */
 export const loadDataset = async (module: string): Promise<Dataset> => {
-  const url = pathToFileURL(moduleFile(module)).href
+  const file = moduleFile(module)
+  const brought = await broughtDataset(file)
+  if (brought !== undefined) return brought
+  const url = pathToFileURL(file).href
   let exports: Record<string, unknown>
   try {
-    exports = (await import(url)) as Record<string, unknown>
+    exports = await loadModule(url)
   } catch (error) {
     const said = own(error)
     throw new StrataError(said?.code ?? 'BAD_CHAIN', `the migrations module ${module} cannot be loaded: ${messageOf(error)}`, {

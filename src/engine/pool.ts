@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Dataset } from '../core/dataset.ts'
 import type { ErrorCode, ErrorData } from '../core/errors.ts'
 import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
+import { startWorker } from './modules.ts'
 import type { Result, ResultOf, Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
@@ -18,12 +19,6 @@ const revive = (error: WireError): Error =>
   error.code === null
     ? Object.assign(new Error(error.message), { stack: error.stack })
     : new StrataError(error.code, error.message, { data: error.data, hint: error.hint })
-
-// From the sources the built worker is used; in the build it lies beside this file's bundle.
-const workerUrl = (): URL =>
-  import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/worker.js', import.meta.url)
-    : new URL(import.meta.url.includes('/chunks/') ? '../worker.js' : './worker.js', import.meta.url)
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
@@ -133,7 +128,7 @@ export class Pool {
     let worker: Worker
     try {
       // Without a module there are no workers.
-      worker = new Worker(workerUrl(), { workerData: { module: this.#module ?? '', stop: this.#stop } satisfies WorkerData, stdin: false })
+      worker = startWorker({ workerData: { module: this.#module ?? '', stop: this.#stop } satisfies WorkerData, stdin: false })
     } catch {
       this.#size = this.#all.size
       return
