@@ -85,10 +85,11 @@ module.exports = {
     ),
     only(
       'server-imports',
-      '^src/server/',
-      ['^src/server/', '^src/index\\.ts$', PURE_BUILTINS, builtin('http', 'net', 'readline')],
+      '^src/server/(?!page/)',
+      ['^src/server/(?!page/)', '^src/index\\.ts$', npm('zod'), PURE_BUILTINS, builtin('http', 'net')],
       'server serves src/index.ts.',
     ),
+    only('page-imports', '^src/server/page/', ['^src/server/page/'], 'The page runs in a browser: it has the server to ask, nothing else.'),
     never(
       'barrels-stay-below',
       { path: '^src/(index|light|open)\\.ts$' },

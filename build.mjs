@@ -211,9 +211,32 @@ const loadEsbuild = async () => {
   }
 }
 
-const definitions = (build) => ({
+/** The page as strings that go into the server: it is served from memory, and a single file holds it all. */
+const page = async (esbuild) => {
+  if (!fs.existsSync(at('src/server/page/main.ts'))) return {}
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: { page: 'src/server/page/main.ts', style: 'src/server/page/style.css' },
+    outdir: 'dist/page',
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: ['es2022', 'chrome110', 'firefox115', 'safari16.4'],
+    write: false,
+    logLevel: 'silent',
+  })
+  const textOf = (name) => outputFiles.find((file) => file.path.endsWith(name)).text
+  return {
+    '/': { type: 'text/html; charset=utf-8', text: readIf('src/server/page/index.html') },
+    '/page.js': { type: 'text/javascript; charset=utf-8', text: textOf('page.js') },
+    '/style.css': { type: 'text/css; charset=utf-8', text: textOf('style.css') },
+  }
+}
+
+const definitions = async (esbuild, build) => ({
   STRATA_VERSION: JSON.stringify(JSON.parse(readIf('package.json')).version),
   STRATA_BUILD: JSON.stringify(build),
+  STRATA_PAGE: JSON.stringify(await page(esbuild)),
 })
 
 const bundle = async (esbuild, build) => {
@@ -233,7 +256,7 @@ const bundle = async (esbuild, build) => {
       external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid', 'semver', 'uuid'],
       sourcemap: 'linked',
       chunkNames: 'chunks/[name]-[hash]',
-      define: definitions(build),
+      define: await definitions(esbuild, build),
       write: false,
       logLevel: 'silent',
     })
@@ -336,7 +359,7 @@ const buildSingle = async (format) => {
     minifyWhitespace: true,
     legalComments: 'eof',
     banner: { js: before(JSON.stringify(readIf(SUMMARY))) },
-    define: definitions(id),
+    define: await definitions(esbuild, id),
     // Nothing of the file asks where it is: the banner does.
     ...(format === 'cjs' && { logOverride: { 'empty-import-meta': 'silent' } }),
     write: false,

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string }
 
 export default defineConfig({
-  define: { STRATA_VERSION: JSON.stringify(version), STRATA_BUILD: JSON.stringify('test') },
+  define: { STRATA_VERSION: JSON.stringify(version), STRATA_BUILD: JSON.stringify('test'), STRATA_PAGE: '{}' },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/build.ts'],

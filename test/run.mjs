@@ -15,6 +15,7 @@ const modules = (path) => join(ROOT, 'node_modules', path)
 const CHECKS = {
   lint: ['ESLint', 'eslint/bin/eslint.js', '--max-warnings=0', '.'],
   types: ['type check', 'typescript/bin/tsc', '-p', '.', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/strata.tsbuildinfo'],
+  page: ['type check of the page', 'typescript/bin/tsc', '-p', 'src/server/page'],
   layers: ['dependency-cruiser', 'dependency-cruiser/bin/dependency-cruise.mjs', '--output-type', 'err', 'src', 'migrations', 'test'],
   unused: ['knip', 'knip/bin/knip.js', '--no-progress', '--no-config-hints'],
   format: ['Biome', '@biomejs/biome/bin/biome', 'ci', process.stdout.isTTY ? '--colors=force' : '--colors=off', '.'],

@@ -194,6 +194,7 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   repair,
   checkpoint,
   watch: async (run) => (await import('./watch-command.ts')).watchCommand(run),
+  serve: async (run) => (await import('./serve-command.ts')).serveCommand(run),
   start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),
 }
 
@@ -226,5 +227,6 @@ export const runCommand = async (name: string, parsed: Parsed, builtIn: string):
   const run: Run = { app, parsed, json: parsed.flags.json === true, root: resolve(text(parsed.flags.store) ?? 'store') }
   const verb = VERBS[name]
   if (verb === undefined) throw new StrataError('BAD_ARGUMENT', `there is no command ${name}`)
-  return verb(run).finally(onInterrupt(app, name))
+  // A server ends with Ctrl-C: that is how it is meant to.
+  return name === 'serve' ? verb(run) : verb(run).finally(onInterrupt(app, name))
 }

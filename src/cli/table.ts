@@ -220,6 +220,19 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['source <(strata completion bash)'],
   },
   { name: 'manual', args: '', most: 0, summary: 'print the manual page', options: {}, examples: ['strata manual | man -l -'] },
+  {
+    name: 'serve',
+    args: '',
+    most: 0,
+    summary: 'a page for people, and the same for programs: on this machine, or on its own input and output',
+    options: {
+      stdio: { type: 'boolean', help: 'JSON-RPC 2.0 on stdin and stdout, one message a line, until the input ends' },
+      port: { type: 'string', value: 'PORT', help: 'listen on this port of 127.0.0.1 (default: any that is free)' },
+      openapi: { type: 'boolean', help: 'print the OpenAPI document and end' },
+      schema: { type: 'boolean', help: 'print the JSON Schema document of the methods and end' },
+    },
+    examples: ['strata serve', 'strata serve --stdio', 'strata serve --openapi > openapi.json'],
+  },
   { name: 'path', args: '', most: 0, summary: 'print the active directory', options: {}, examples: ['cd "$(strata path)"'] },
 ]
 

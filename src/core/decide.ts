@@ -175,6 +175,21 @@ export const rollbackTarget = (state: State, name?: string): Snapshot => {
   return existing(state, target)
 }
 
+/** The nearest snapshot on the way to the active one that an application of one of the versions `reads` can read. */
+export const readableTarget = (state: State, reads: readonly string[]): Snapshot => {
+  const [active, ...earlier] = lineage(state)
+  const found = earlier.find((s) => s.readableBy.some((version) => reads.includes(version)))
+  if (found !== undefined) return found
+  throw new StrataError(
+    'NOTHING_TO_ROLL_BACK',
+    `no snapshot before ${active?.id ?? 'the first one'} can be read by ${reads.join(' or ')}`,
+    {
+      data: { reads, snapshots: earlier.map(({ id, readableBy }) => ({ id, readableBy })) },
+      hint: 'Use the newer version of the application. Nothing was changed.',
+    },
+  )
+}
+
 /** The snapshot that the last rollback left. */
 export const redoTarget = (state: State): Snapshot => {
   const last = state.undone.at(-1)

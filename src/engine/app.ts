@@ -158,6 +158,11 @@ export class App extends Reader {
     return jobOf(job, this.#place())
   }
 
+  /** Resolves when no migration that this App has started is under way. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#jobs.values())
+  }
+
   /** Stops the running job before its switch; it ends as failed, with an error that begins CANCELLED. */
   cancelMigration(): void {
     for (const abort of this.#aborts) abort.abort()
@@ -165,10 +170,15 @@ export class App extends Reader {
 
   /**
    * T022: goes back to what was active before a job (its id), before the step to a version, or, without a name, before the
-   * last job. What was written since comes along; where it cannot, it throws DATA_WRITTEN_SINCE unless `exact`.
+   * last job. With `reads` and no name: to the nearest snapshot that an application of one of these schema versions can read, which
+   * needs no migration code. What was written since comes along; where it cannot, it throws DATA_WRITTEN_SINCE, or NEEDS_NEWER_VERSION
+   * where this chain does not know it, unless `exact`.
    */
-  rollbackMigration(migrationID = '', options: { exact?: boolean } = {}): Promise<Switched> {
-    return this.#write((session, signal) => rollback(session, migrationID, options.exact ?? false, this.#jobOptions(signal)), true)
+  rollbackMigration(migrationID = '', options: { exact?: boolean; reads?: readonly string[] | undefined } = {}): Promise<Switched> {
+    return this.#write(
+      (session, signal) => rollback(session, { name: migrationID, reads: options.reads }, options.exact ?? false, this.#jobOptions(signal)),
+      true,
+    )
   }
 
   /** Returns to what the last rollback left; what was written since comes along. */
@@ -177,11 +187,11 @@ export class App extends Reader {
   }
 
   /** What a rollback or redo would do; writes nothing. */
-  preview(kind: 'rollback' | 'redo', name?: string): Promise<SwitchPreview> {
+  preview(kind: 'rollback' | 'redo', name?: string, { reads }: { reads?: readonly string[] | undefined } = {}): Promise<SwitchPreview> {
     return answered(() => {
       const repository = new Repository(this.#context.fs, this.#context.paths.repository)
       try {
-        return previewSwitch({ context: this.#context, repository, state: readState(this.#context) }, kind, name)
+        return previewSwitch({ context: this.#context, repository, state: readState(this.#context) }, kind, { name, reads })
       } finally {
         repository.close()
       }

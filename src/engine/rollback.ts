@@ -2,7 +2,7 @@ import { versionIndex } from '../core/chain.ts'
 import { carryFile } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import { counterpart, syncOf } from '../core/counterpart.ts'
-import { redoTarget, rollbackTarget } from '../core/decide.ts'
+import { readableTarget, redoTarget, rollbackTarget } from '../core/decide.ts'
 import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Snapshot, State } from '../core/state.ts'
@@ -13,6 +13,7 @@ import { carry } from './carry.ts'
 import type { CarriedPath, Obstacle } from './carry-sides.ts'
 import { carriedPath, newerSide, obstacles, sidesOf, writtenAlong } from './carry-sides.ts'
 import { checkpoint } from './checkpoint.ts'
+import type { Context } from './context.ts'
 import type { Difference } from './directory.ts'
 import { look } from './directory.ts'
 import type { JobOptions } from './job-spec.ts'
@@ -36,19 +37,30 @@ const current = (state: State): Snapshot => {
   return active
 }
 
-/** A chain that does not know the active schema may only go back exactly, and only to what it can read. */
-const allowNewer = (session: Session, from: Snapshot, to: Snapshot, exact: boolean): void => {
-  const { chain } = session.context.dataset
-  if (versionIndex(chain, from.schemaVersion) >= 0) return
-  if (exact && versionIndex(chain, to.schemaVersion) >= 0) return
-  const known = chain.schemas.map((s) => s.version)
+/** Where to: a job, a version, or nothing for the last job; or the nearest snapshot that these versions can read. */
+export type Destination = { readonly name?: string | undefined; readonly reads?: readonly string[] | undefined }
+
+const isKnownTo = ({ dataset }: Context, { schemaVersion }: Snapshot): boolean => versionIndex(dataset.chain, schemaVersion) >= 0
+
+/** From a schema that this chain does not know it only goes to what its application can read: no migration code is needed for that. */
+const allowNewer = ({ context }: Session, from: Snapshot, to: Snapshot, reads: readonly string[] | undefined): void => {
+  const known = context.dataset.chain.schemas.map((s) => s.version)
+  if (isKnownTo(context, from) || to.readableBy.some((version) => (reads ?? known).includes(version))) return
   throw new StrataError('NEWER_SCHEMA', `the active snapshot is of schema ${from.schemaVersion}, which this chain does not know`, {
     data: { version: from.schemaVersion, known },
-    hint: exact
-      ? `The target is of schema ${to.schemaVersion}; name one of: ${known.join(', ')}`
-      : 'Only an exact rollback to a snapshot that this version can read is possible: rollback VERSION --exact.',
+    hint: `The target is of schema ${to.schemaVersion}, too; name one that can be read by ${(reads ?? known).join(' or ')}`,
   })
 }
+
+const NEWER_ONLY = 'only the version of the application that wrote it can carry it back'
+
+const needsNewer = (from: Snapshot, to: Snapshot, files: readonly Difference[]): StrataError =>
+  new StrataError('NEEDS_NEWER_VERSION', `${pluralFiles(files.length)} written since at schema ${from.schemaVersion}: ${NEWER_ONLY}`, {
+    data: { version: from.schemaVersion, files, target: to.id },
+    hint: 'Go back with the newer version, or with --exact: then what was written stays in the history, and redo returns to it.',
+  })
+
+const pluralFiles = (n: number): string => `${n} ${n === 1 ? 'file was' : 'files were'}`
 
 /** Switches to a directory that is there; false where something has been written since `commit`, at the last moment. */
 const flip = async (session: Session, to: Snapshot, commit: Oid, how: CarryReason & { exact: boolean }): Promise<boolean> => {
@@ -86,6 +98,7 @@ const goTo = async (
     // The application has written between the two looks.
     return goTo(session, to, sync, how, options)
   }
+  if (!isKnownTo(session.context, from)) throw needsNewer(from, to, written)
   // On a full disk there is no room for a copy either; and history that was cut off says no more what is new.
   if (!isCommitted || !isKnown || !sync.isExact) throw hidden(to, written)
   const target = await settleTarget(session, to)
@@ -98,26 +111,28 @@ const goTo = async (
 }
 
 /** Where a rollback goes: what was active before, or what has taken its place since. */
-const rollbackSides = (state: State, name: string | undefined): { from: Snapshot; to: Snapshot; sync: Sync | undefined } => {
+const rollbackSides = (state: State, { name = '', reads }: Destination): { from: Snapshot; to: Snapshot; sync: Sync | undefined } => {
   const from = current(state)
-  return { from, ...counterpart(state, from, rollbackTarget(state, name)) }
+  const target = name === '' && reads !== undefined ? readableTarget(state, reads) : rollbackTarget(state, name)
+  return { from, ...counterpart(state, from, target) }
 }
 
 /**
  * Goes back to what was active before a job (by default the last), or before the step to a version. What was written since comes
  * along, through the `rollback` functions of the steps that are undone. Automatic migration is on hold afterwards.
- * Throws NOTHING_TO_ROLL_BACK, ABSENT, and, unless `exact`, DATA_WRITTEN_SINCE with the files that no step leads back.
+ * Throws NOTHING_TO_ROLL_BACK, ABSENT, NEWER_SCHEMA, and, unless `exact`, DATA_WRITTEN_SINCE with the files that no step leads back,
+ * and NEEDS_NEWER_VERSION where this chain does not know what was written.
  */
 export const rollback = async (
   session: Session,
-  name: string | undefined,
+  destination: Destination,
   exact: boolean,
   options: JobOptions = { progress: silent },
 ): Promise<Switched> => {
-  const wanted = rollbackSides(session.state, name)
-  allowNewer(session, wanted.from, wanted.to, exact)
+  const wanted = rollbackSides(session.state, destination)
+  allowNewer(session, wanted.from, wanted.to, destination.reads)
   await carryLate(session, options, { except: wanted.to.id })
-  const { from, to, sync } = rollbackSides(session.state, name)
+  const { from, to, sync } = rollbackSides(session.state, destination)
   const { schemas } = session.context.dataset.chain
   const hold = { reason: `rolled back from ${from.schemaVersion} to ${to.schemaVersion}`, newest: schemas.at(-1)?.version ?? '' }
   return goTo(session, to, sync, { reason: 'rollback', hold, exact }, options)
@@ -163,16 +178,19 @@ const foresee = (
 }
 
 /** What a rollback or redo would do; reads only. */
-export const previewSwitch = (reader: Reader, kind: 'rollback' | 'redo', name?: string): SwitchPreview => {
+export const previewSwitch = (reader: Reader, kind: 'rollback' | 'redo', destination: Destination = {}): SwitchPreview => {
   const { state, context } = reader
   const from = current(state)
   const again = (): Snapshot => redoTarget(state)
-  const { to, sync } = kind === 'rollback' ? rollbackSides(state, name) : { to: again(), sync: syncOf(state, from, again()) }
+  const { to, sync } = kind === 'rollback' ? rollbackSides(state, destination) : { to: again(), sync: syncOf(state, from, again()) }
   const pending = editedFiles(context, from)
   const isWhole = sync !== undefined && isReadable(reader, sync)
   const written = isWhole ? writtenAlong(reader, from, sync) : writtenSince(reader, from, from.sealed)
-  const isKnown = versionIndex(context.dataset.chain, from.schemaVersion) >= 0 && versionIndex(context.dataset.chain, to.schemaVersion) >= 0
-  if (!isWhole || !isKnown || !sync.isExact || written.length + pending.length === 0)
-    return { from, to, written, pending, carried: [], inTheWay: [] }
-  return { from, to, written, pending, ...foresee(reader, from, to, sync, pending) }
+  const found = { from, to, written, pending }
+  if (written.length + pending.length === 0) return { ...found, carried: [], inTheWay: [] }
+  const isKnown = isKnownTo(context, from) && isKnownTo(context, to)
+  if (isWhole && isKnown && sync.isExact) return { ...found, ...foresee(reader, from, to, sync, pending) }
+  const why = isKnown ? 'the history no longer tells what is new in it' : NEWER_ONLY
+  const fresh = pending.filter((path) => !written.some((w) => w.path === path)).map((path): Difference => ({ path, change: 'changed' }))
+  return { ...found, carried: [], inTheWay: [...written, ...fresh].map((file) => ({ ...file, why })) }
 }

@@ -104,7 +104,7 @@ const inStore = async (place: Place, fs: FsPort, work: (session: Session) => Pro
 }
 const upgrade = (place: Place, fs: FsPort = nodeFsPort): Promise<void> =>
   inStore(place, fs, (session) => migrate(session, undefined, { progress: silent }))
-const back = (place: Place, fs: FsPort = nodeFsPort): Promise<void> => inStore(place, fs, (session) => rollback(session, undefined, true))
+const back = (place: Place, fs: FsPort = nodeFsPort): Promise<void> => inStore(place, fs, (session) => rollback(session, {}, true))
 const check = (place: Place, fs: FsPort = nodeFsPort): Promise<void> =>
   inStore(place, fs, (session) => checkpoint(session, session.state.active ?? '', 'edited'))
 
@@ -275,7 +275,7 @@ export const SCENARIOS: readonly Scenario[] = [
       await upgrade(place)
       writeNow(place)
     },
-    run: (place, fs) => inStore(place, fs, (session) => rollback(session, undefined, false)),
+    run: (place, fs) => inStore(place, fs, (session) => rollback(session, {}, false)),
   },
   {
     name: 'rollback that takes along what was written, to a directory that has been written to as well',
@@ -286,7 +286,7 @@ export const SCENARIOS: readonly Scenario[] = [
       writeNow(place)
       edit(join(first, 'data/2026-01-02.json'), oneMore)
     },
-    run: (place, fs) => inStore(place, fs, (session) => rollback(session, undefined, false)),
+    run: (place, fs) => inStore(place, fs, (session) => rollback(session, {}, false)),
   },
   {
     name: 'redo that takes along what was written',
@@ -294,7 +294,7 @@ export const SCENARIOS: readonly Scenario[] = [
       await init(place)
       await upgrade(place)
       writeNow(place)
-      await inStore(place, nodeFsPort, (session) => rollback(session, undefined, false))
+      await inStore(place, nodeFsPort, (session) => rollback(session, {}, false))
       writeThen(place)
     },
     run: (place, fs) => inStore(place, fs, (session) => redo(session, false)),

@@ -89,6 +89,8 @@ export const sandboxAt = (dir: string, migrations?: string) => {
   return {
     dir,
     store,
+    program: CLI,
+    chain: words.slice(2),
     data,
     run,
     ok,
