@@ -92,6 +92,7 @@ export const job = named<MigrationJob>(
     errorCode: orNull(z.string()),
     kind: z.enum(['migration', 'adopt', 'mend', 'carry']),
     snapshot: orNull(z.string()),
+    pausedMs: orNull(count).describe('how long an online migration had the application wait'),
   }),
 )
 
@@ -214,7 +215,7 @@ export const event = named(
 ) as z.ZodType<HistoryEvent>
 
 const recordChanges = z.object({ before: count, after: count, added: count, removed: count, changed: count })
-export const fieldChange = named<FieldChange>(
+const fieldChange = named<FieldChange>(
   'FieldChange',
   z.object({
     field: z.string(),

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -28,9 +29,9 @@ describe('strata serve', () => {
 
   it('ends with a signal, cleanly', async () => {
     const { child } = await serving(captured())
-    const ended = new Promise((resolve) => child.once('exit', resolve))
+    const ended = once(child, 'exit')
     child.kill('SIGINT')
-    expect(await ended).toBe(0)
+    expect((await ended)[0]).toBe(0)
   })
 
   it('listens on loopback alone', async () => {

@@ -43,8 +43,6 @@ const raw = (port: number, text: string, ms = 3000): Promise<string> =>
     socket.on('error', end)
   })
 
-export type Server = Awaited<ReturnType<typeof serving>>
-
 const firstLine = (child: ChildProcess): Promise<string> =>
   new Promise((resolve, reject) => {
     if (child.stdout === null) throw new Error('nothing to read')
@@ -109,7 +107,9 @@ export const speaking = (box: Sandbox) => {
     said.push(message)
     if (typeof message.id === 'number') waiting.get(message.id)?.(message)
   })
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('exit', resolve)
+  })
   let last = 0
   const answer = (text: string, id: number): Promise<Message> =>
     new Promise((resolve) => {
