@@ -26,9 +26,11 @@ const untilStopped = (): Promise<void> =>
 const page = async ({ app, parsed, json }: Run): Promise<void> => {
   const serving = await serveHttp(app, { port: portOf(text(parsed.flags.port)), version: STRATA_VERSION, onUnexpected })
   const { address, port, token } = serving
+  // Before anybody can know of it.
+  const stopped = untilStopped()
   out(json ? JSON.stringify({ address, port, token }) : address)
   if (!json) err('Open this address in a browser. It is good until this command ends: Ctrl-C')
-  await untilStopped()
+  await stopped
   app.cancelMigration()
   await app.idle()
   await serving.close()

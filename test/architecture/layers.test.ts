@@ -69,6 +69,7 @@ const planted: Record<string, Tree> = {
     'src/cli/to-core.ts': "import '../core/errors.ts'",
     'src/cli/to-engine-later.ts': "export const a = await import('../engine/open.ts')",
   },
+  'page-imports': { 'src/server/page/to-server.ts': "import '../index.ts'" },
   'server-imports': { 'src/server/to-engine.ts': "import '../engine/open.ts'", 'src/server/to-cli.ts': "import '../cli/main.ts'" },
   'barrels-stay-below': { 'src/light.ts': "import './server/index.ts'" },
   'internal-is-for-tests': {
