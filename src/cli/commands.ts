@@ -7,6 +7,7 @@ import { err, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
 import { repair } from './repair-command.ts'
+import { restore } from './restore-command.ts'
 import type { Run } from './run.ts'
 import { print, text } from './run.ts'
 import { findingsText } from './status-text.ts'
@@ -192,6 +193,7 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   doctor,
   verify,
   repair,
+  restore,
   checkpoint,
   watch: async (run) => (await import('./watch-command.ts')).watchCommand(run),
   serve: async (run) => (await import('./serve-command.ts')).serveCommand(run),
@@ -202,7 +204,7 @@ const FOR_AUTHORS: readonly string[] = ['new', 'lint', 'docs']
 
 /** As shells tell a program that SIGINT ended. */
 const INTERRUPTED = 130
-const CANCELLABLE: readonly string[] = ['migrate', 'start', 'adopt']
+const CANCELLABLE: readonly string[] = ['migrate', 'start', 'adopt', 'restore']
 
 /** Ctrl-C cancels a job cleanly; anything else, and a second one, ends the process, which leaves the store as a crash would: whole. */
 const onInterrupt = (app: App, name: string): (() => void) => {

@@ -164,6 +164,19 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['strata watch', 'strata watch --json --every 15'],
   },
   {
+    name: 'restore',
+    args: 'SNAPSHOT[:PATH]',
+    least: 1,
+    most: 1,
+    summary: 'get a file, a folder or a whole snapshot back',
+    options: {
+      to: { type: 'string', value: 'DIR', help: 'a directory outside of the store' },
+      live: { type: 'boolean', help: 'into the active data; what is there is committed first' },
+      replace: { type: 'boolean', help: 'with --to: move aside what is in the way' },
+    },
+    examples: ['strata restore 1.0.0 --to /tmp/old', 'strata restore @-:config.json --live', 'strata restore 4b567e8:data --to days'],
+  },
+  {
     name: 'checkpoint',
     args: '',
     most: 0,

@@ -8,7 +8,7 @@ import type { Issue } from './issues.ts'
 export type Actor = { readonly app: string; readonly appVersion: string; readonly host: string; readonly pid: number }
 
 export type ActivationReason = 'capture' | 'migration' | 'rollback' | 'redo' | 'restore' | 'carry' | 'adopt' | 'mend'
-export type JobKind = 'migration' | 'adopt' | 'mend' | 'carry'
+export type JobKind = 'migration' | 'adopt' | 'mend' | 'carry' | 'restore'
 
 /** The snapshot that data was carried from, and the commit up to which. */
 export type Carries = { readonly snapshot: string; readonly commit: Oid }

@@ -220,6 +220,9 @@ const leftAfter = (state: State, from: string | null, active: Snapshot | undefin
   return [...seen, ...(left === undefined ? [] : [{ snapshot: left.id, commit: left.commit, late: 0 }])].slice(-LEFT_KEPT)
 }
 
+/** A job whose end says nothing about the migrations. */
+const isNoMigration = (job: Job | undefined): boolean => job?.kind === 'carry' || job?.kind === 'restore'
+
 const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, at: string): State => {
   const { snapshot, from, reason, hold, pausedMs = null } = data
   const undone = undoneAfter(state, reason, from, snapshot, at)
@@ -234,7 +237,7 @@ const activated = (state: State, { data, jobId, seq }: Of<'SnapshotActivated'>, 
   if (jobId === undefined) return next
   const job = state.jobs.find((j) => j.id === jobId)
   const done = changeJob(next, jobId, { status: 'completed', endTime: at, filesProcessed: job?.files ?? 0, pausedMs })
-  return { ...done, running: null, failures: job?.kind === 'carry' ? state.failures : null }
+  return { ...done, running: null, failures: isNoMigration(job) ? state.failures : null }
 }
 
 const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string): State => {
@@ -243,7 +246,7 @@ const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string
   const count = (state.failures?.toVersion === toVersion ? state.failures.count : 0) + 1
   const next = changeJob(state, jobId, { status: 'failed', endTime: at, error: data.message, errorCode: data.code })
   // A job that was cancelled or disturbed, or that only carried, says nothing about the migration, so it does not count towards giving up.
-  const counts = data.code !== 'CANCELLED' && data.code !== 'UNSTABLE' && job?.kind !== 'carry'
+  const counts = data.code !== 'CANCELLED' && data.code !== 'UNSTABLE' && !isNoMigration(job)
   return { ...next, running: null, failures: counts ? { toVersion, count, message: data.message } : state.failures }
 }
 

@@ -21,7 +21,8 @@ import type { Preview } from './preview.ts'
 import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
-import { Reader, answered, guarded } from './reader.ts'
+import { Keeper } from './keeper.ts'
+import { answered, guarded } from './reader.ts'
 import { recover } from './recover.ts'
 import type { SwitchPreview, Switched } from './rollback.ts'
 import { previewSwitch, redo, rollback } from './rollback.ts'
@@ -56,7 +57,7 @@ type Running = { readonly tracker: Tracker; readonly jobs: Map<string, Promise<M
  *     const app = await App.open({ store: dir, migrations: fileURLToPath(new URL('./migrations.js', import.meta.url)) })
  *     const { directory } = await app.start({ migrate: true, reads: ['2.1.0'] })
  */
-export class App extends Reader {
+export class App extends Keeper {
   readonly #context: Context
   readonly #tracker: Tracker
   readonly #jobs: Map<string, Promise<MigrationJob>>
@@ -277,6 +278,11 @@ export class App extends Reader {
   #place(): { directoryOf: (id: string) => string; spaceFree: number } {
     const { fs, root, paths } = this.#context
     return { directoryOf: paths.snapshot, spaceFree: fs.lstat(root) === undefined ? 0 : fs.statfs(root).freeBytes }
+  }
+
+  protected override inSession<T>(work: (session: Session, job: JobOptions) => Promise<T>): Promise<T> {
+    this.#requireKnown()
+    return this.#write((session, signal) => work(session, this.#jobOptions(signal)))
   }
 
   /** `mayUseReserve`: a switch must succeed on a full disk, too. */

@@ -82,6 +82,7 @@ const subjectOf = (spec: JobSpec, target: StageTarget, chain: Context['dataset']
   const version = chain.schemas[target.position]?.version ?? ''
   if (spec.kind === 'carry') return `Carry into ${version}: data written in ${spec.from.schemaVersion}`
   if (spec.kind === 'mend') return `Mend ${version}: files of an older schema`
+  if (spec.kind === 'restore') return `Restore into ${version}: files of another snapshot`
   if (spec.kind === 'adopt') return `Adopt into ${version}: data written to the original directory`
   const m = chain.migrations[target.position - 1]
   return `Migrate ${m?.from.version ?? ''} to ${version}: ${m?.description ?? ''}`

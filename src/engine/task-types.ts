@@ -1,6 +1,7 @@
 import type { Dataset } from '../core/dataset.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
+import type { FileEntry } from '../core/manifest.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { FileStat } from '../storage/scan.ts'
@@ -87,8 +88,18 @@ export type VerifyResult = {
   readonly wrong: readonly { path: string; why: string }[]
 }
 
-export type Task = CaptureTask | TransformTask | VerifyTask
-export type Result = CaptureResult | TransformResult | VerifyResult
+/** Files written from the repository. */
+export type ExtractTask = {
+  readonly type: 'extract'
+  /** The folder of the repository's packs. */
+  readonly packs: string
+  readonly to: string
+  readonly files: readonly FileEntry[]
+}
+export type ExtractResult = { readonly type: 'extract'; readonly files: number; readonly bytes: number }
+
+export type Task = CaptureTask | TransformTask | VerifyTask | ExtractTask
+export type Result = CaptureResult | TransformResult | VerifyResult | ExtractResult
 export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
 
 /** `cancelled`: whether the job was asked to stop; a task may look at any time. */

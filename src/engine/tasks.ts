@@ -1,4 +1,5 @@
 import { capture } from './task-capture.ts'
+import { extract } from './task-extract.ts'
 import { transform } from './task-transform.ts'
 import type { Result, Task, TaskEnv } from './task-types.ts'
 import { verify } from './task-verify.ts'
@@ -9,6 +10,8 @@ export const runTask = (env: TaskEnv, task: Task): Result => {
       return capture(env, task)
     case 'transform':
       return transform(env, task)
+    case 'extract':
+      return extract(env, task)
     case 'verify':
       return verify(env, task)
   }

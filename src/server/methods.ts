@@ -228,6 +228,16 @@ export const METHODS: Readonly<Record<string, Method>> = {
       return { jobId, files: [...files] }
     },
   }),
+  Restore: method({
+    summary: 'Puts a file, a folder or a whole snapshot into the active data, as a job; what is there is committed first',
+    params: { snapshot: snapshotName, path: path.optional() },
+    result: z.object({ jobId: z.union([z.string(), z.null()]), snapshot: z.string(), commit: z.string(), files: z.array(z.string()) }),
+    changes: true,
+    run: async (app, { snapshot, path: within }) => {
+      const done = await app.restoreLive(within === undefined ? snapshot : `${snapshot}:${within}`)
+      return { ...done, files: [...done.files] }
+    },
+  }),
   Repair: method({
     summary: 'Heals what is damaged from what is not; with dryRun only says what that would be',
     params: { dryRun: z.boolean().default(false) },

@@ -90,7 +90,7 @@ export const job = named<MigrationJob>(
     backupPath: z.string().describe('a directory that holds the data as it was before'),
     error: z.string(),
     errorCode: orNull(z.string()),
-    kind: z.enum(['migration', 'adopt', 'mend', 'carry']),
+    kind: z.enum(['migration', 'adopt', 'mend', 'carry', 'restore']),
     snapshot: orNull(z.string()),
     pausedMs: orNull(count).describe('how long an online migration had the application wait'),
   }),

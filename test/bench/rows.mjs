@@ -165,6 +165,25 @@ export const ROWS = [
   captureRow('many', 'git', 0.4),
   captureRow('many', 'isogit', null),
   {
+    id: 'restore-big',
+    work: 'restore of a whole snapshot from the repository, big',
+    against: 'git checkout',
+    needs: ['git'],
+    target: 0.5,
+    prepare: (b) => {
+      const [store, dir] = [captured(b, b.data('big')), b.fresh()]
+      gitCommit(b, dir, b.data('big'))
+      return { store, dir }
+    },
+    once: (b, { store, dir }) => {
+      const [ours, theirs] = [b.fresh(), b.fresh()]
+      const run = b.strata(store, 'restore', '@', '--to', join(ours, 'data'))
+      const other = git(b, dir, theirs, 'checkout', '-f', '-q', 'HEAD')
+      for (const made of [ours, theirs]) rmSync(made, { recursive: true })
+      return { ours: run, peer: other }
+    },
+  },
+  {
     id: 'checkpoint-quiet',
     work: 'checkpoint with nothing changed, 10,000 files',
     against: 'restic backup',

@@ -94,6 +94,15 @@ export const COMMANDS: readonly Command[] = [
     args: () => ['adopt'],
     nothing: [],
   },
+  {
+    name: 'restore',
+    before: async (place) => {
+      await run(init, ['migrate'])(place)
+      editActive(place)
+    },
+    args: () => ['restore', '1.0.0:config.json', '--live'],
+    nothing: [],
+  },
   { name: 'start', before: run(), args: (original) => ['start', '--from', original], nothing: [] },
 ]
 

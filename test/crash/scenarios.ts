@@ -13,6 +13,7 @@ import { migrate } from '../../src/engine/migrate.ts'
 import type { ProgressSink } from '../../src/engine/progress.ts'
 import { recover } from '../../src/engine/recover.ts'
 import { repairStore } from '../../src/engine/repair.ts'
+import { restoreLive } from '../../src/engine/restore-live.ts'
 import { redo, rollback } from '../../src/engine/rollback.ts'
 import type { Session } from '../../src/engine/session.ts'
 import { openSession } from '../../src/engine/session.ts'
@@ -316,6 +317,15 @@ export const SCENARIOS: readonly Scenario[] = [
       edit(join(place.original, 'data/2026-01-02.json'), oneMore)
     },
     run: (place, fs) => inStore(place, fs, (session) => adopt(session, { progress: silent })),
+  },
+  {
+    name: 'restore of a day and its like into the active data',
+    before: async (place) => {
+      await init(place)
+      await upgrade(place)
+      writeNow(place)
+    },
+    run: (place, fs) => inStore(place, fs, (session) => restoreLive(session, '1.0.0:data', { progress: silent })),
   },
 ]
 

@@ -196,6 +196,26 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     expect(Buffer.concat(saved).equals(readFileSync(join(box.data, DAY)))).toBe(true)
   })
 
+  test('puts a file back into the active data, and going back undoes it', async () => {
+    const box = migrated(sample(7))
+    const before = records(box).length
+    const day = json(box.active(), DAY) as { results: unknown[] }
+    box.edit(DAY, { ...day, results: day.results.slice(0, 3) })
+    box.ok('checkpoint')
+    const { page, complaints } = await opened(box)
+    await page.getByRole('button', { name: /^Files of 1\.0\.0/ }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('searchbox').fill('12-14')
+    await dialog.getByRole('button', { name: `Put ${DAY} back` }).click()
+    expect(records(box)).toHaveLength(3)
+    await dialog.getByRole('button', { name: 'Put it back now' }).click()
+    await dialog.getByText('Going back undoes it').waitFor()
+    expect(records(box)).toHaveLength(before)
+    box.ok('rollback')
+    expect(records(box)).toHaveLength(3)
+    expect(complaints).toEqual([])
+  })
+
   test.each([
     { name: 'light', width: 1280 },
     { name: 'dark', width: 1280, dark: true },

@@ -20,6 +20,7 @@ const ASKED: Readonly<Record<string, unknown>> = {
   FileHistory: { path: 'config.json' },
   Read: bytes('config.json'),
   Repair: { dryRun: true },
+  Restore: { snapshot: '@', path: 'config.json' },
   Start: { reads: ['2.1.0'] },
 }
 

@@ -4,6 +4,7 @@ import { many, number, size } from './format.ts'
 import { changeBadge, comparison, firstOf, problem } from './parts.ts'
 import { recordsPlot } from './plots.ts'
 import type { Known } from './store.ts'
+import { change } from './store.ts'
 import type { Comparison, Diff, FileContent, RecordCount, SnapshotFiles } from './types.ts'
 
 /** A sheet beside the page: what two snapshots differ in, or the files of one. */
@@ -66,7 +67,7 @@ const save = (path: string, { base64 }: FileContent): void => {
 
 const SHOWN = 20_000
 
-const fileRow = (snapshot: string, { path, size: bytes }: SnapshotFiles['files'][number]): HTMLElement => {
+const fileRow = (known: Known, snapshot: string, { path, size: bytes }: SnapshotFiles['files'][number]): HTMLElement => {
   const place = h('div', { 'aria-live': 'polite' })
   const read = (then: (content: FileContent) => void): void => {
     into(place, call<FileContent>('Read', { snapshot, path }), then)
@@ -99,7 +100,44 @@ const fileRow = (snapshot: string, { path, size: bytes }: SnapshotFiles['files']
       },
       { 'aria-label': `Save a copy of ${path}` },
     ),
+    snapshot !== known.overview.active && putBack(known, snapshot, path, place),
     place,
+  )
+}
+
+/** Two clicks: the first says what the second does. */
+const putBack = (known: Known, snapshot: string, path: string, place: HTMLElement): HTMLButtonElement => {
+  const now = button(
+    'Put it back now',
+    () => {
+      now.disabled = true
+      into(place, change<{ jobId: string | null }>(known, 'Restore', { snapshot, path }), ({ jobId }) => {
+        show(
+          place,
+          h(
+            'p',
+            { role: 'status' },
+            jobId === null ? 'The active data holds the very same already.' : `${path} is back. Going back undoes it.`,
+          ),
+        )
+      })
+    },
+    { class: 'primary' },
+  )
+  return button(
+    'Put back …',
+    () => {
+      show(
+        place,
+        h(
+          'p',
+          {},
+          'It takes the place of the file in the active data, in the form of its version. What is there now is committed first, and going back returns to it.',
+        ),
+        h('div', { class: 'actions' }, now),
+      )
+    },
+    { 'aria-label': `Put ${path} back into the active data` },
   )
 }
 
@@ -112,7 +150,7 @@ export const filesOf = (known: Known, id: string): void => {
       show(
         shown,
         h('p', { class: 'faint', role: 'status' }, many(found.length, 'file')),
-        firstOf(found, 50, (f) => fileRow(id, f)),
+        firstOf(found, 50, (f) => fileRow(known, id, f)),
       )
     }
     const field = h('input', {

@@ -1,0 +1,40 @@
+import type { Context } from './context.ts'
+import type { JobOptions } from './job-spec.ts'
+import { Reader, guarded } from './reader.ts'
+import type { RestoredLive } from './restore-live.ts'
+import { restoreLive } from './restore-live.ts'
+import type { Restored } from './restore.ts'
+import { restoreTo } from './restore.ts'
+import type { Session } from './session.ts'
+
+/** What keeps a store in order: getting files back out of it, and keeping it small. */
+export abstract class Keeper extends Reader {
+  readonly #context: Context
+
+  constructor(context: Context) {
+    super(context)
+    this.#context = context
+  }
+
+  /** Runs `work` as the store's one writer. */
+  protected abstract inSession<T>(work: (session: Session, job: JobOptions) => Promise<T>): Promise<T>
+
+  /**
+   * Writes a file, a folder or a whole snapshot, as committed, into the directory `to`, outside of the store. `name` is a snapshot or
+   * the id of a checkpoint, `NAME:PATH`, or a job's `backupPath`. Throws ABSENT, NO_SPACE, CORRUPT, and EXISTS for files that are in
+   * the way and differ, unless `replace`: then they are moved aside, and kept.
+   *
+   *     await app.restore('1.0.0:data', { to: '/tmp/old' })
+   */
+  restore(name: string, { to, replace = false }: { to: string; replace?: boolean }): Promise<Restored> {
+    return guarded(() => restoreTo(this.#context, name, to, replace))
+  }
+
+  /**
+   * The same into the active data, as a job: what was written is committed first, and a rollback goes back. A file of another schema
+   * version is taken through the steps between. Throws ABSENT, BAD_ARGUMENT, UNSTABLE, and what a migration throws.
+   */
+  restoreLive(name: string): Promise<RestoredLive> {
+    return this.inSession((session, job) => restoreLive(session, name, job))
+  }
+}
