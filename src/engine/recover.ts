@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { hasCode } from '../core/errors.ts'
+import { StrataError, hasCode, systemCode } from '../core/errors.ts'
 import { discard, isTemporary, makeDirectory, ownLocks, rename } from '../storage/durable.ts'
 import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
 import { Quarantine } from '../storage/quarantine.ts'
@@ -125,6 +125,10 @@ const chores = (session: Session): Chore[] => [
   ...mendRefs(session),
 ]
 
+const ATTEMPTS = 10
+
+const isGone = (error: unknown): boolean => systemCode(error instanceof StrataError ? error.cause : error) === 'ENOENT'
+
 /**
  * Finishes or removes what an interrupted process left, and makes refs, HEAD and CURRENT say what the journal says.
  * What is going to be swept up is told first: the line takes the journal from a process that may be alive where the lock does not
@@ -132,11 +136,13 @@ const chores = (session: Session): Chore[] => [
  */
 export const recover = (session: Session): string[] => {
   if (session.state.storeId === '') return []
-  try {
-    return finishOrRemove(session)
-  } catch (error) {
-    throw session.explain(error)
-  }
+  for (let attempt = 1; ; attempt++)
+    try {
+      return finishOrRemove(session)
+    } catch (error) {
+      // Gone between two looks: a process that the lock does not reach is at work, and what it has finished is no leftover any more.
+      if (!isGone(error) || attempt === ATTEMPTS) throw session.explain(error)
+    }
 }
 
 const finishOrRemove = (session: Session): string[] => {
