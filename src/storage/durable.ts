@@ -11,7 +11,7 @@ const FSYNCS_IN_FLIGHT = 16
 const NAP = new Int32Array(new SharedArrayBuffer(4))
 
 /** Blocks this thread: only for a few retries of a call that another program disturbs. */
-const nap = (ms: number): void => {
+export const nap = (ms: number): void => {
   Atomics.wait(NAP, 0, 0, ms)
 }
 

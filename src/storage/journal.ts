@@ -1,11 +1,12 @@
 import { join } from 'node:path'
-import { StrataError } from '../core/errors.ts'
+import { StrataError, hasCode } from '../core/errors.ts'
 import type { Line } from '../core/events.ts'
 import { isSavedState } from '../core/event-shapes.ts'
 import { decodeLine, firstSeq, genesis, lastSeq } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
 import { acknowledgedSeq, epochsOf } from './epochs.ts'
+import { nap } from './durable.ts'
 import { readText } from './files.ts'
 import type { FsPort } from './fs.ts'
 
@@ -210,12 +211,27 @@ const stateOf = (fs: FsPort, dir: string, { rows, first }: Newest): State => {
   return rows.reduce((state, { line }) => evolveLine(state, line), saved.state as State)
 }
 
+/** Damage is told once it was seen so many times, with a rest in between. */
+const LOOKS = 3
+const LOOK_MS = 5
+
 /**
  * Reads the newest segment, whatever the length of the history; undefined when there is no store.
  * `seen` is the highest seq that anything else (CURRENT) has seen: a journal that ends before it has lost a line, and so has one
  * that ends before what its writers acknowledged.
  */
 export const readJournal = (fs: FsPort, dir: string, seen = 0): JournalView | undefined => {
+  for (let look = 1; ; look++)
+    try {
+      return readOnce(fs, dir, seen)
+    } catch (error) {
+      // What is being written on a folder that two machines share may be seen in another order: what is lost stays lost.
+      if (!hasCode(error, 'JOURNAL_CORRUPT') || look === LOOKS) throw error
+      nap(LOOK_MS)
+    }
+}
+
+const readOnce = (fs: FsPort, dir: string, seen: number): JournalView | undefined => {
   // Before the lines are read: a writer may append meanwhile.
   const atLeast = Math.max(seen, acknowledgedSeq(fs, dir))
   const all = segmentsOf(fs, dir)
