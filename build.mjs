@@ -252,8 +252,8 @@ const bundle = async (esbuild, build) => {
       format: 'esm',
       platform: 'node',
       target: 'node20',
-      // All but zod: Node opens the many files of a package at once, which is more than a process with few handles has.
-      external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid', 'semver', 'uuid'],
+      // zod, semver and uuid are bundled: Node opens the many files of a package at once, which is more than a process with few handles has.
+      external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid'],
       sourcemap: 'linked',
       chunkNames: 'chunks/[name]-[hash]',
       define: await definitions(esbuild, build),
