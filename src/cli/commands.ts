@@ -157,6 +157,9 @@ const migrate = async (run: Run): Promise<number> => {
     ...(job.id === ''
       ? []
       : [
+          ...(job.filesRemembered === 0
+            ? []
+            : [`  work     ${plural(job.filesTransformed, 'file')} transformed, ${job.filesRemembered} remembered`]),
           `  active   ${status.directory}`,
           `  backup   ${job.backupPath}`,
           ...(job.pausedMs === null ? [] : [`  paused   ${job.pausedMs} ms for the switch`]),

@@ -47,6 +47,8 @@ const issue = members({
   step: orNull(text),
   count,
 })
+/** Whether a value has the members of an issue, of their types. */
+export const isIssue: (value: unknown) => boolean = issue
 const source = members({ path: text, snapshot: id })
 const content = { files: count, bytes: count, manifest: text, findings: listOf(issue) }
 const made = { snapshot: id, schemaVersion: text, commit: oid, readableBy: listOf(text), slice: orNull(slice), ...content }
@@ -75,6 +77,8 @@ export const SHAPES = {
     removed: count,
     records: count,
     issues: listOf(issue),
+    transformed: optional(count),
+    remembered: optional(count),
   }),
   SnapshotSealed: members({ ...made, from: id, fromCommit: oid, carries: optional(carries) }),
   SnapshotVerified: members({ snapshot: id, commit: oid, files: count, bytes: count }),
@@ -135,6 +139,8 @@ const job = members({
   endTime: orNull(text),
   files: count,
   filesProcessed: count,
+  filesTransformed: count,
+  filesRemembered: count,
   error: text,
   errorCode: orNull(text),
   pausedMs: orNull(count),

@@ -72,6 +72,9 @@ export type EventData = {
     removed: number
     records: number
     issues: Issue[]
+    /** How many files the job has worked out, and how many of its results an earlier run had left. */
+    transformed?: number
+    remembered?: number
   }
   SnapshotSealed: {
     snapshot: string

@@ -6,8 +6,9 @@ import { StrataError, messageOf } from './errors.ts'
 import { freeze } from './freeze.ts'
 import type { Issue } from './issues.ts'
 import { collapse, issue, issueOf, withoutPlace } from './issues.ts'
+import type { Read } from './reads.ts'
+import { Reads } from './reads.ts'
 import type { Kind, Kinds } from './schema.ts'
-import type { Loss } from './laws.ts'
 import { Laws, announced, shrunk } from './laws.ts'
 import { kindOf } from './schema.ts'
 import type { Ending } from './step-context.ts'
@@ -21,9 +22,12 @@ export type StepFile = { readonly path: string; readonly bytes: Uint8Array | nul
 /** `frozen`: inputs cannot be changed, as in checks. `aborted`: whether it is time to give up. */
 export type RunOptions = { readonly frozen?: boolean; readonly aborted?: () => Ending | null }
 
+/** A document that was read for another file, and what it depends on itself. */
+export type OtherDocument = { readonly parsed: Parsed; readonly reads: readonly Read[] }
+
 /** How a step reads other files of the dataset: the document at a chain position, and the path of a kind's only file. */
 export type Others = {
-  readonly document: (path: string, index: number) => Parsed
+  readonly other: (path: string, index: number) => OtherDocument
   readonly onlyPath: (kinds: Kinds, kind: string) => string | undefined
   readonly run?: RunOptions
 }
@@ -34,7 +38,7 @@ type Passage = { before: Kind | undefined; after: Kind; direction: 'migrate' | '
 export class FileWork {
   readonly #found: Issue[] = []
   readonly #warned = new Map<string, Issue>()
-  readonly reads = new Set<string>()
+  readonly reads = new Reads()
   damaged = false
   records = 0
   #parsed: Parsed | null = null
@@ -71,7 +75,7 @@ export class FileWork {
     const parsed = this.#readOnce(from, name, index, bytes)
     if (parsed === null) return [{ path, bytes: null }]
     this.#parsed = own === undefined ? parsed : this.pass(parsed, index, 'migrate')
-    const self = own === undefined ? { path, bytes: null } : { path, bytes: this.#render(to[name], this.#parsed) }
+    const self = { path, bytes: own === undefined ? null : this.#render(to[name], this.#parsed) }
     return [self, ...derived.flatMap(([kind, step]) => this.#derive(index, kind, step))]
   }
 
@@ -206,9 +210,10 @@ export class FileWork {
       at: () => ({ file: this.#place.file, record: this.#place.record, unit: this.#unit }),
       find: (kind) => {
         const path = this.#others.onlyPath(kinds, kind)
-        if (path === undefined) return undefined
-        this.reads.add(path)
-        return this.#others.document(path, index).head
+        const found = path === undefined ? undefined : this.#others.other(path, index)
+        // That there is none is what the result depends on, too.
+        this.reads.also(found?.reads ?? [{ path: kinds[kind]?.path ?? '', sha256: null }])
+        return found?.parsed.head
       },
       warn: (code, message, hint = '') => {
         const { file, record, step } = this.#place
@@ -280,12 +285,8 @@ export class FileWork {
     const result = run()
     if (laws.any) for (const unit of result.records ?? [result.head]) laws.after(unit)
     const lost = of.direction === 'rollback' ? [] : shrunk(counts, countsOf(of.after, result))
-    this.#conserve(m, name, [...laws.losses(), ...lost])
+    for (const loss of [...laws.losses(), ...lost]) this.#found.push(announced(m, name, this.#place.file, loss))
     return result
-  }
-
-  #conserve(m: AnyMigration, name: string, losses: readonly Loss[]): void {
-    for (const loss of losses) this.#found.push(announced(m, name, this.#place.file, loss))
   }
 
   #validate(m: AnyMigration, name: string, kind: Kind, output: Parsed): void {

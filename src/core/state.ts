@@ -4,7 +4,7 @@ import type { Issue } from './issues.ts'
 import type { Hold, Pointer } from './pointer.ts'
 
 /** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
-export const REDUCER = 3
+export const REDUCER = 4
 const JOBS_KEPT = 50
 const LEFT_KEPT = 4
 /** How many ids that came to nothing are remembered: who set out to make them may be at it where the lock does not reach. */
@@ -46,6 +46,9 @@ export type Job = {
   readonly endTime: string | null
   readonly files: number
   readonly filesProcessed: number
+  /** Of those that were processed: worked out in this job, or known from an earlier one. */
+  readonly filesTransformed: number
+  readonly filesRemembered: number
   readonly error: string
   readonly errorCode: string | null
   /** How long the application had to wait for the switch; null where it was not running. */
@@ -163,17 +166,9 @@ const checkpointed = (state: State, { data }: Of<'CheckpointTaken'>): State => {
 
 const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at: string): State => {
   const { announced, ...plan } = data
-  const job: Job = {
-    ...plan,
-    id: jobId,
-    status: 'running',
-    startTime: at,
-    endTime: null,
-    filesProcessed: 0,
-    error: '',
-    errorCode: null,
-    pausedMs: null,
-  }
+  const counts = { filesProcessed: 0, filesTransformed: 0, filesRemembered: 0 }
+  const open = { endTime: null, error: '', errorCode: null, pausedMs: null }
+  const job: Job = { ...plan, id: jobId, status: 'running', startTime: at, ...counts, ...open }
   const before = state.announced.filter((id) => state.snapshots[id] === undefined).slice(-ANNOUNCED_KEPT)
   return { ...putJob(state, job), running: jobId, announced: [...before, ...announced] }
 }
@@ -250,18 +245,24 @@ const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string
   return { ...next, running: null, failures: counts ? { toVersion, count, message: data.message } : state.failures }
 }
 
+/** The counts are the job's; each of its steps says them. */
+const stepped = (state: State, { data, jobId }: Of<'StepCompleted'>): State =>
+  jobId === undefined ? state : changeJob(state, jobId, { filesTransformed: data.transformed ?? 0, filesRemembered: data.remembered ?? 0 })
+
 const unknown = (state: State, event: { type: string; data: unknown }): State => {
   const critical = typeof event.data === 'object' && event.data !== null && 'critical' in event.data && event.data.critical === true
   return critical ? { ...state, unknownCritical: [...state.unknownCritical, event.type] } : state
 }
 
 /** Events that change nothing but the count of events: facts for people. */
-const TOLD: readonly string[] = ['SegmentOpened', 'StepCompleted', 'CorruptionFound', 'Recovered', 'Repaired']
+const TOLD: readonly string[] = ['SegmentOpened', 'CorruptionFound', 'Recovered', 'Repaired']
 
 const foldJob = (state: State, event: StrataEvent, at: string): State => {
   switch (event.type) {
     case 'MigrationStarted':
       return started(state, event, at)
+    case 'StepCompleted':
+      return stepped(state, event)
     case 'SnapshotSealed':
       return sealed(state, event, at)
     case 'SnapshotActivated':

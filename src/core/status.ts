@@ -24,6 +24,9 @@ export type MigrationJob = {
   startTime: string
   endTime: string | null
   filesProcessed: number
+  /** Worked out in this job, and taken from an earlier run of the same steps. */
+  filesTransformed: number
+  filesRemembered: number
   totalFiles: number
   backupPath: string
   error: string
@@ -71,6 +74,8 @@ export const jobOf = (job: Job, place: Pick<Place, 'directoryOf'>): MigrationJob
   startTime: job.startTime,
   endTime: job.endTime,
   filesProcessed: job.filesProcessed,
+  filesTransformed: job.filesTransformed,
+  filesRemembered: job.filesRemembered,
   totalFiles: job.files,
   backupPath: place.directoryOf(job.from),
   error: job.error,

@@ -1,10 +1,12 @@
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { StrataError } from './errors.ts'
-import type { RunOptions, StepFile } from './file-work.ts'
+import type { OtherDocument, RunOptions, StepFile } from './file-work.ts'
 import { FileWork } from './file-work.ts'
 import { freeze } from './freeze.ts'
 import type { Issue } from './issues.ts'
+import type { Read } from './reads.ts'
+import { UNSTEADY } from './reads.ts'
 import type { Kinds } from './schema.ts'
 
 /** The dataset as a step finds it. `start` is the chain position that a file is at. */
@@ -12,6 +14,8 @@ export type Source = {
   readonly paths: readonly string[]
   bytes(path: string): Uint8Array
   start(path: string): number
+  /** SHA-256 of the bytes that were read of a file; without it, no result that rests on them is remembered. */
+  sha256?(path: string): string
 }
 
 /** What became of one file: for each step the files it stands for then (none: it was dropped). */
@@ -21,15 +25,15 @@ export type FileResult = {
   readonly issues: readonly Issue[]
   readonly damaged: boolean
   readonly records: number
-  /** Other files that were read through ctx: this result depends on them. */
-  readonly reads: readonly string[]
+  /** What was read through ctx, by way of other files as well: this result depends on it. */
+  readonly reads: readonly Read[]
 }
 
 /** Runs steps over files of one source; documents read through ctx are worked out once. */
 export class Transformer {
   readonly #dataset: Dataset
   readonly #source: Source
-  readonly #shared = new Map<string, Parsed>()
+  readonly #shared = new Map<string, OtherDocument>()
   readonly run: RunOptions
   #working: FileWork | undefined
 
@@ -56,16 +60,21 @@ export class Transformer {
       if (steps.at(-1)?.length === 0) break
     }
     while (steps.length < to - from) steps.push([])
-    return { path, steps, issues: work.issues, damaged: work.damaged, records: work.records, reads: [...work.reads] }
+    return { path, steps, issues: work.issues, damaged: work.damaged, records: work.records, reads: work.reads.all }
   }
 
   /** The file at chain position `index`, by migrating or rolling back in memory. */
   document(path: string, index: number): Parsed {
+    return this.other(path, index).parsed
+  }
+
+  /** The same, and what it depends on. */
+  other(path: string, index: number): OtherDocument {
     const key = `${index} ${path}`
     const known = this.#shared.get(key)
     if (known !== undefined) return known
     const made = this.#make(path, index)
-    freeze(made.head)
+    freeze(made.parsed.head)
     this.#shared.set(key, made)
     return made
   }
@@ -89,7 +98,7 @@ export class Transformer {
     return path !== undefined && this.#source.paths.includes(path) ? path : undefined
   }
 
-  #make(path: string, index: number): Parsed {
+  #make(path: string, index: number): OtherDocument {
     const start = this.#source.start(path)
     const { schemas } = this.#dataset.chain
     const work = new FileWork(this, this.#dataset, path)
@@ -98,7 +107,8 @@ export class Transformer {
     for (let i = start; i < index; i++) parsed = work.pass(parsed, i, 'migrate')
     for (let i = start; i > index; i--) parsed = work.pass(parsed, i - 1, 'rollback')
     if (schemas[index] === undefined) throw new StrataError('ABSENT', `there is no schema version at position ${index}`)
-    return parsed
+    work.reads.file(path, this.#source.sha256?.(path) ?? UNSTEADY)
+    return { parsed, reads: work.reads.all }
   }
 }
 

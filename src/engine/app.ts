@@ -368,6 +368,8 @@ const nothingDone = (status: MigrationStatus): MigrationJob => ({
   startTime: '',
   endTime: null,
   filesProcessed: 0,
+  filesTransformed: 0,
+  filesRemembered: 0,
   totalFiles: 0,
   backupPath: '',
   error: '',

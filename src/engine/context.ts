@@ -4,6 +4,8 @@ import { customAlphabet } from 'nanoid'
 import type { Dataset } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Actor } from '../core/events.ts'
+import type { Code } from './code.ts'
+import { codeOf } from './code.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { nodeFsPort } from '../storage/fs.ts'
 import type { Layout } from '../storage/layout.ts'
@@ -23,6 +25,8 @@ export type Context = {
   readonly root: string
   readonly paths: Layout
   readonly dataset: Dataset
+  /** What identifies the dataset's code: results of other code are never used. */
+  readonly code: () => Code
   /** Where workers load the dataset from; null: everything runs on the calling thread. */
   readonly module: string | null
   readonly fs: FsPort
@@ -40,6 +44,8 @@ export type ContextOptions = {
   store: string
   dataset: Dataset
   module?: string | null
+  /** Stands for the identity of the dataset's code where it has no module. */
+  code?: string
   app?: string
   appVersion?: string
   log?: Logger
@@ -52,6 +58,18 @@ export type ContextOptions = {
 /** Lower-case letters and digits: names of folders and branches must survive file systems that fold case. */
 const newId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 8)
 
+const NO_MODULE: Code = { hash: null, why: 'the dataset was not loaded from a module' }
+const codeFor = ({ code, module }: ContextOptions): Code => {
+  if (code !== undefined) return { hash: code, why: '' }
+  return module === undefined || module === null ? NO_MODULE : codeOf(module)
+}
+
+/** Worked out when it is first wanted: most commands do without. */
+const once = <T>(make: () => T): (() => T) => {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
 export const createContext = (options: ContextOptions): Context => {
   if (options.store === '')
     throw new StrataError('BAD_ARGUMENT', 'the store has no directory', { hint: 'Name one: store: "/path/to/store"' })
@@ -63,6 +81,7 @@ export const createContext = (options: ContextOptions): Context => {
     paths: layout(root),
     dataset: options.dataset,
     module: options.module ?? null,
+    code: once(() => codeFor(options)),
     fs: options.fs ?? nodeFsPort,
     now,
     id: newId,

@@ -19,6 +19,7 @@ import { examineFixed, examineHistory, examineObjects } from './examine-reposito
 import type { Found, Part } from './found.ts'
 import { damaged, stale, told } from './found.ts'
 import { refuseLostLine } from './lost-line.ts'
+import { damagedLogs } from './memo.ts'
 import { readView } from './read.ts'
 
 /** Everything that is wrong with a store, and what heals it. Reads only. */
@@ -82,6 +83,8 @@ const examineCaches = (context: Context, state: State): Found[] => {
     if (fs.lstat(paths.index(name)) === undefined) return [stale(path, 'is missing', { kind: 'cache', path })]
     return isWholeIndex(fs, paths.index(name)) ? [] : [stale(path, 'is not what was written', { kind: 'cache', path })]
   })
+  for (const name of damagedLogs(context))
+    found.push(stale(`memo/${name}`, 'is not what was written', { kind: 'cache', path: `memo/${name}` }))
   const reserve = (fs.lstat(paths.reserve)?.size ?? 0) < RESERVE_BYTES
   if (reserve) found.push(stale('reserve', 'the room for a rollback on a full disk is not there', { kind: 'cache', path: 'reserve' }))
   return found

@@ -12,6 +12,7 @@ import { isQuiet, look, remember, scan } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled } from './job-spec.ts'
 import { catchLast, catchUp, flushAgain, pause, prepare } from './online.ts'
+import { dropLeftovers, hasMemo, keepLeftover, openMemo } from './memo.ts'
 import { Pool } from './pool.ts'
 import type { Sealed } from './seal.ts'
 import { recordSeal, sealTargets } from './seal.ts'
@@ -203,20 +204,30 @@ export const announcedDirectories = ({ context, state }: Session): string[] =>
 
 const unsealed = (state: Session['state']): string[] => state.announced.filter((id) => state.snapshots[id] === undefined)
 
-/** Removes them, their indexes first: what finds the directory finds what else was made for it. */
+/**
+ * Takes them away, their indexes first: what finds the directory finds what else was made for it. Where the job has noted what it
+ * made, the next one may go on with it.
+ */
 export const sweepAnnounced = (session: Session): void => {
   const { fs, paths } = session.context
+  const { running } = session.state
   for (const id of unsealed(session.state)) discard(fs, paths.index(id))
-  for (const dir of announcedDirectories(session)) removeTree(fs, dir)
+  const isKept = running !== null && hasMemo(session.context, running)
+  for (const dir of announcedDirectories(session)) {
+    if (!isKept || !keepLeftover(session.context, dir)) removeTree(fs, dir)
+  }
 }
 
 const recordFailure = (session: Session, staging: Staging, jobId: string, error: unknown): void => {
   // A journal that failed may yet hold the line: what stands for something is for the next start to tell.
   if (hasCode(error, 'DURABILITY')) return
-  staging.sweep()
   // The journal is another's by now: what else there is may be its to name.
-  if (hasCode(error, 'CONFLICT')) return
+  if (hasCode(error, 'CONFLICT')) {
+    staging.sweep()
+    return
+  }
   sweepAnnounced(session)
+  if (hasCode(error, 'NO_SPACE')) dropLeftovers(session.context)
   if (session.state.running !== jobId) return
   const found = issueOf(error)
   session.commit({
@@ -239,7 +250,10 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   }))
   announce(session, spec, jobId, targets)
   options.progress.started(jobId)
-  const staging = new Staging(context, spec.base, targets)
+  // Only a migration takes every file through steps.
+  const memo =
+    spec.kind === 'migration' ? openMemo(context, { base: spec.base, targets, jobId }, (oid) => session.repository.packs.has(oid)) : null
+  const staging = new Staging(context, spec.base, targets, memo)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
   const { fs, dataset, module, workers } = context
   const pool = new Pool({ fs, dataset, module, bytes, workers, signal: options.signal })
@@ -259,12 +273,15 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     options.progress.phase('migrating')
     await spec.fill(work)
     await finish(work, spec)
+    memo?.finish()
+    dropLeftovers(context)
     return jobId
   } catch (cause) {
     const error = session.explain(cause)
     transaction.abort()
     // Before the sweep: nobody writes into what is being swept up.
     await pool.close()
+    memo?.close()
     recordFailure(session, staging, jobId, error)
     throw error
   } finally {

@@ -1,5 +1,5 @@
 import type { FileEntry } from '../core/manifest.ts'
-import { isStrataError } from '../core/errors.ts'
+import { hasCode, isStrataError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
 import { planMigration } from '../core/plan.ts'
 import type { State } from '../core/state.ts'
@@ -8,6 +8,7 @@ import { checkpoint } from './checkpoint.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
 import { throwIfCancelled } from './job-spec.ts'
 import { runJob } from './job.ts'
+import { dropLeftovers } from './memo.ts'
 import { preflight } from './preflight.ts'
 import { carryLate } from './late.ts'
 import { silent } from './progress.ts'
@@ -34,9 +35,9 @@ const transformAll = async (
     bytes: how?.isCommitted === true ? (file: FileEntry) => session.repository.blob(file.oid, file.size) : undefined,
   }
   // Stale files are taken by the next catch-up round, which captures them first.
-  await staging.transform(source, paths, pool, transaction, (files, bytes, records, current) => {
+  await staging.transform(source, paths, pool, transaction, (...done) => {
     throwIfCancelled(signal)
-    progress.advance(files, bytes, records, current)
+    progress.advance(...done)
   })
 }
 
@@ -92,7 +93,16 @@ const runPlan = async (session: Session, plan: Plan, before: Checkpointed, optio
   const bytes = [...before.files.values()].reduce((sum, f) => sum + f.size, 0)
   if (plan.kind === 'migration') {
     const toVersion = context.dataset.chain.schemas[plan.to]?.version ?? ''
-    preflight(context, bytes, before.files.size, plan.steps.length, [...before.files.keys()])
+    const check = (): void => {
+      preflight(context, bytes, before.files.size, plan.steps.length, [...before.files.keys()])
+    }
+    try {
+      check()
+    } catch (error) {
+      // What an interrupted run has left takes room that this one needs.
+      if (!hasCode(error, 'NO_SPACE') || !dropLeftovers(context)) throw error
+      check()
+    }
     options.progress.totals(before.files.size, bytes, plan.steps)
     return runJob(session, migrationSpec(plan, before, toVersion), options)
   }

@@ -5,7 +5,8 @@ export type ProgressSink = {
   readonly started: (jobId: string) => void
   readonly phase: (phase: Phase) => void
   readonly totals: (files: number, bytes: number, steps: readonly { version: string; description: string }[]) => void
-  readonly advance: (files: number, bytes: number, records: number, current: string | null) => void
+  /** `remembered`: of how many of these files the result was known. */
+  readonly advance: (files: number, bytes: number, records: number, current: string | null, remembered?: number) => void
 }
 
 /** For work that nobody watches. */

@@ -9,6 +9,7 @@ import { refsOf } from '../core/state.ts'
 import { completeFolders } from './session.ts'
 import type { Session } from './session.ts'
 import { announcedDirectories, sweepAnnounced } from './job.ts'
+import { hasMemo } from './memo.ts'
 
 /** Files of transactions that were never finished, and locks of ours. */
 const temporaryFiles = ({ fs, root, paths }: Session['context']): string[] => {
@@ -35,10 +36,13 @@ const endJob = (session: Session): void => {
 
 const dropAnnounced = (session: Session): Chore[] => {
   const { length } = announcedDirectories(session)
+  const { running } = session.state
+  const directories = `${length} half-made ${length === 1 ? 'directory' : 'directories'}`
+  const isKept = running !== null && hasMemo(session.context, running)
   const run = (): void => {
     sweepAnnounced(session)
   }
-  return length === 0 ? [] : [{ says: `removed ${length} half-made ${length === 1 ? 'directory' : 'directories'}`, run }]
+  return length === 0 ? [] : [{ says: isKept ? `set ${directories} aside for the next run` : `removed ${directories}`, run }]
 }
 
 /** Staged directories that no event announced were not made by us, or by whom is unknown: they are set aside, never deleted. */

@@ -147,6 +147,7 @@ export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made
         removed: step.removed,
         records: staging.records,
         issues: step.issues,
+        ...staging.work,
       },
       sealed: {
         snapshot,

@@ -3,14 +3,17 @@ import { StrataError } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { collapse } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
+import { isTouched } from '../core/reads.ts'
 import { removeTree } from '../storage/durable.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import { makeFolders } from './staged-directory.ts'
 import type { Context } from './context.ts'
+import type { Memo } from './memo.ts'
 import type { Pool } from './pool.ts'
-import type { Made, TransformTask, Transformed } from './task-types.ts'
+import type { ProgressSink } from './progress.ts'
+import type { Made, RecallTask, TransformTask, Transformed } from './task-types.ts'
 
 export type StageSource = {
   readonly root: string
@@ -33,7 +36,7 @@ export type StagedStep = {
 /** Where encoded blobs go: a transaction, or a place to hold them until it is clear which are wanted. */
 export type BlobSink = { readonly addBatch: (batch: EncodedBatch) => void }
 
-type Progress = (files: number, bytes: number, records: number, current: string | null) => void
+type Progress = ProgressSink['advance']
 
 /** The half-made directories of a job, under `staging/`. Nothing outside them is written. */
 export class Staging {
@@ -42,12 +45,15 @@ export class Staging {
   readonly #targets: readonly StageTarget[]
   readonly #results = new Map<string, Transformed>()
   readonly #notes: Issue[] = []
+  readonly #memo: Memo | null
+  readonly #remembered = new Set<string>()
   #round = 0
 
-  constructor(context: Context, base: number, targets: readonly StageTarget[]) {
+  constructor(context: Context, base: number, targets: readonly StageTarget[], memo: Memo | null) {
     this.#context = context
     this.#base = base
     this.#targets = targets
+    this.#memo = memo
   }
 
   directory(target: StageTarget): string {
@@ -62,7 +68,8 @@ export class Staging {
   /** Transforms files of the source; returns those that have changed since they were captured. */
   async transform(source: StageSource, paths: readonly string[], pool: Pool, sink: BlobSink, progress: Progress): Promise<string[]> {
     const stale: string[] = []
-    const wanted = paths.flatMap((path) => source.files.get(path) ?? [])
+    const all = paths.flatMap((path) => source.files.get(path) ?? [])
+    const wanted = this.#memo === null ? all : await this.#recall(this.#memo, source, all, pool, sink, progress)
     const task = this.#task(source)
     const { bytes } = source
     const tasks = (function* (): Generator<TransformTask> {
@@ -73,6 +80,7 @@ export class Staging {
       sink.addBatch(result.pack)
       stale.push(...result.stale)
       for (const file of result.files) this.#results.set(file.path, file)
+      this.#memo?.add(result.files, source.files)
       const done = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
       progress(
         result.files.length,
@@ -86,6 +94,7 @@ export class Staging {
 
   /** Forgets a file's outputs: it has changed or gone. */
   drop(path: string): void {
+    this.#remembered.delete(path)
     const result = this.#results.get(path)
     this.#targets.forEach((target, i) => {
       for (const made of result?.steps[i] ?? []) removeTree(this.#context.fs, join(this.directory(target), made.path))
@@ -120,11 +129,16 @@ export class Staging {
   /** Files whose result depends on one of `changed`. */
   dependents(changed: readonly string[]): string[] {
     const set = new Set(changed)
-    return [...this.#results.values()].filter((r) => r.reads.some((path) => set.has(path))).map((r) => r.path)
+    return [...this.#results.values()].filter((r) => r.reads.some((read) => isTouched(read, set))).map((r) => r.path)
   }
 
   get records(): number {
     return [...this.#results.values()].reduce((sum, r) => sum + r.records, 0)
+  }
+
+  /** How many files were worked out, and of how many the result was known. */
+  get work(): { transformed: number; remembered: number } {
+    return { transformed: this.#results.size - this.#remembered.size, remembered: this.#remembered.size }
   }
 
   get quarantined(): string[] {
@@ -163,6 +177,43 @@ export class Staging {
   /** Removes what was staged, whatever there is of it. */
   sweep(): void {
     for (const target of this.#targets) removeTree(this.#context.fs, this.directory(target))
+  }
+
+  /** Takes over what is remembered; returns the files that have to be worked out. */
+  async #recall(
+    memo: Memo,
+    { files }: StageSource,
+    wanted: readonly FileEntry[],
+    pool: Pool,
+    sink: BlobSink,
+    progress: Progress,
+  ): Promise<FileEntry[]> {
+    const { known, rest } = memo.sort(wanted, files)
+    const byPath = new Map(known.map((file) => [file.path, file]))
+    const again = new Set(rest.map(({ path }) => path))
+    const staging = this.#targets.map((t) => this.directory(t))
+    const tasks = (function* (): Generator<RecallTask> {
+      for (const some of batches(known)) yield { type: 'recall', staging, files: some }
+    })()
+    await pool.each(tasks, ({ done, missed, pack }) => {
+      sink.addBatch(pack)
+      for (const path of missed) again.add(path)
+      const results = done.flatMap((path) => byPath.get(path) ?? [])
+      for (const result of results) {
+        this.#results.set(result.path, result)
+        this.#remembered.add(result.path)
+      }
+      memo.add(results, files)
+      const sum = (of: (path: string) => number): number => done.reduce((n, path) => n + of(path), 0)
+      progress(
+        done.length,
+        sum((path) => files.get(path)?.size ?? 0),
+        sum((path) => byPath.get(path)?.records ?? 0),
+        done.at(-1) ?? null,
+        done.length,
+      )
+    })
+    return wanted.filter(({ path }) => again.has(path))
   }
 
   /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */

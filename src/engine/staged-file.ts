@@ -33,7 +33,7 @@ export class Blobs {
   }
 }
 
-const makeParents = (fs: FsPort, path: string): void => {
+export const makeParents = (fs: FsPort, path: string): void => {
   const dir = dirname(path)
   if (fs.lstat(dir) !== undefined) return
   makeParents(fs, dir)

@@ -4,6 +4,7 @@ import { effectiveIndex, fileVersion } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { headOf } from '../core/memory.ts'
+import { UNSTEADY } from '../core/reads.ts'
 import type { Source } from '../core/transform.ts'
 import { Transformer } from '../core/transform.ts'
 import type { FsPort } from '../storage/fs.ts'
@@ -22,6 +23,8 @@ class DirectorySource implements Source {
   readonly #dataset: Dataset
   readonly #root: string
   readonly #base: number
+  /** What was read of other files. */
+  readonly #digests = new Map<string, string>()
   /** The bytes of the file being transformed, so that it is read once. */
   held: { path: string; bytes: Uint8Array } | undefined
 
@@ -36,7 +39,13 @@ class DirectorySource implements Source {
     if (this.held?.path === path) return this.held.bytes
     const read = readStable(this.#fs, join(this.#root, path), path)
     if (read === undefined) throw new StrataError('ABSENT', `${path} has disappeared`, { data: { file: path } })
+    const now = sha256(read.bytes)
+    const before = this.#digests.get(path)
+    this.#digests.set(path, before === undefined || before === now ? now : UNSTEADY)
     return read.bytes
+  }
+  sha256(path: string): string {
+    return this.held?.path === path ? sha256(this.held.bytes) : (this.#digests.get(path) ?? UNSTEADY)
   }
   start(path: string): number {
     const version = fileVersion(this.#dataset, path, headOf(this.bytes(path)))

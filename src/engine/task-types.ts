@@ -2,6 +2,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
+import type { Read } from '../core/reads.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { FileStat } from '../storage/scan.ts'
@@ -66,13 +67,26 @@ export type Transformed = {
   readonly steps: readonly (readonly Made[])[]
   readonly issues: readonly Issue[]
   readonly records: number
-  readonly reads: readonly string[]
+  readonly reads: readonly Read[]
   readonly damaged: boolean
 }
 export type TransformResult = {
   readonly type: 'transform'
   readonly files: readonly Transformed[]
   readonly stale: readonly string[]
+  readonly pack: EncodedBatch
+}
+
+/** An output that an earlier run made: where it lies, and whether the repository has it. */
+export type RecallOutput = Made & { readonly from: { readonly dir: string; readonly isLeft: boolean } | null; readonly isStored: boolean }
+/** A file whose result is known. `size`: of all its outputs. */
+export type RecallFile = Omit<Transformed, 'steps'> & { readonly size: number; readonly steps: readonly (readonly RecallOutput[])[] }
+export type RecallTask = { readonly type: 'recall'; readonly staging: readonly string[]; readonly files: readonly RecallFile[] }
+export type RecallResult = {
+  readonly type: 'recall'
+  readonly done: readonly string[]
+  /** Files whose outputs are no longer what they were: they are to be worked out anew. */
+  readonly missed: readonly string[]
   readonly pack: EncodedBatch
 }
 
@@ -98,8 +112,8 @@ export type ExtractTask = {
 }
 export type ExtractResult = { readonly type: 'extract'; readonly files: number; readonly bytes: number }
 
-export type Task = CaptureTask | TransformTask | VerifyTask | ExtractTask
-export type Result = CaptureResult | TransformResult | VerifyResult | ExtractResult
+export type Task = CaptureTask | TransformTask | RecallTask | VerifyTask | ExtractTask
+export type Result = CaptureResult | TransformResult | RecallResult | VerifyResult | ExtractResult
 export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
 
 /** `cancelled`: whether the job was asked to stop; a task may look at any time. */

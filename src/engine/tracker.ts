@@ -7,6 +7,8 @@ export type MigrationProgress = {
   phase: Phase
   step: { index: number; total: number; version: string; description: string } | null
   filesDone: number
+  /** Of those that are done: taken from an earlier run of the same steps. */
+  filesRemembered: number
   filesTotal: number
   bytesDone: number
   bytesTotal: number
@@ -31,6 +33,7 @@ export class Tracker implements ProgressSink {
   #files = { done: 0, total: 0 }
   #bytes = { done: 0, total: 0 }
   #records = 0
+  #remembered = 0
   #current: string | null = null
   #began = 0
   #migrating = 0
@@ -56,8 +59,8 @@ export class Tracker implements ProgressSink {
       totals: (files, bytes, steps) => {
         this.totals(files, bytes, steps)
       },
-      advance: (files, bytes, records, current) => {
-        this.advance(files, bytes, records, current)
+      advance: (...done) => {
+        this.advance(...done)
       },
     }
   }
@@ -82,7 +85,8 @@ export class Tracker implements ProgressSink {
   }
 
   /** Files that changed meanwhile are done again: the totals grow with them. */
-  advance(files: number, bytes: number, records: number, current: string | null): void {
+  advance(files: number, bytes: number, records: number, current: string | null, remembered = 0): void {
+    this.#remembered += remembered
     this.#files = grow(this.#files, files)
     this.#bytes = grow(this.#bytes, bytes)
     this.#records += records
@@ -111,6 +115,7 @@ export class Tracker implements ProgressSink {
           ? null
           : { index: this.#steps.length - 1, total: this.#steps.length, version: last.version, description: last.description },
       filesDone: this.#files.done,
+      filesRemembered: this.#remembered,
       filesTotal: this.#files.total,
       bytesDone: this.#bytes.done,
       bytesTotal: this.#bytes.total,
@@ -135,6 +140,7 @@ export class Tracker implements ProgressSink {
     this.#files = { done: 0, total: 0 }
     this.#bytes = { done: 0, total: 0 }
     this.#records = 0
+    this.#remembered = 0
     this.#steps = []
     this.job = null
     this.#began = this.#now().getTime()

@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { StrataError } from '../core/errors.ts'
 import type { FsPort } from './fs.ts'
 import { MOST_AT_ONCE, READ_FLAGS } from './fs.ts'
@@ -35,4 +36,25 @@ export const readText = (fs: FsPort, path: string): string | undefined => {
       hint: 'It was not written by Strata. Set it aside, then run: strata verify',
     })
   return readFile(fs, path)?.toString('utf8')
+}
+
+const PIECE = 1024 * 1024
+let piece: Buffer | undefined
+
+/** Size and SHA-256 of a file, read in pieces; undefined when there is none. */
+export const hashFile = (fs: FsPort, path: string): { size: number; sha256: string } | undefined => {
+  if (fs.lstat(path) === undefined) return undefined
+  const buffer = (piece ??= Buffer.allocUnsafe(PIECE))
+  const fd = fs.open(path, READ_FLAGS)
+  try {
+    const hash = createHash('sha256')
+    let size = 0
+    for (let got = PIECE; got === PIECE; size += got) {
+      got = readFully(fs, fd, buffer, size)
+      hash.update(buffer.subarray(0, got))
+    }
+    return { size, sha256: hash.digest('hex') }
+  } finally {
+    fs.close(fd)
+  }
 }

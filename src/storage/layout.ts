@@ -27,6 +27,10 @@ export const layout = (root: string) => ({
   staging: join(root, 'staging'),
   staged: (id: string) => join(root, 'staging', checked(id)),
   quarantine: join(root, 'quarantine'),
+  memos: join(root, 'memo'),
+  memo: (name: string) => join(root, 'memo', checked(name)),
+  leftovers: join(root, 'memo', 'left'),
+  leftover: (id: string) => join(root, 'memo', 'left', checked(id)),
 })
 
 export type Layout = ReturnType<typeof layout>

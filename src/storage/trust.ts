@@ -29,6 +29,16 @@ const refuseOwner = (fs: FsPort, root: string): void => {
 export const requireTrust = (fs: FsPort, paths: Layout, snapshots: readonly string[]): void => {
   refuseOwner(fs, paths.root)
   const inRepository = ['objects', 'objects/pack', 'objects/info', 'refs', 'refs/heads', 'info'].map((name) => join(paths.repository, name))
-  const folders = [paths.journal, paths.repository, ...inRepository, paths.snapshots, paths.indexes, paths.staging, paths.quarantine]
+  const folders = [
+    paths.journal,
+    paths.repository,
+    ...inRepository,
+    paths.snapshots,
+    paths.indexes,
+    paths.staging,
+    paths.quarantine,
+    paths.memos,
+    paths.leftovers,
+  ]
   for (const path of [...folders, ...snapshots.map((id) => paths.snapshot(id))]) refuseLink(fs, paths.root, path)
 }

@@ -205,7 +205,7 @@ describe('reading other files', () => {
 
   test('is recorded: the result depends on them', () => {
     const reading: Plan = { record: (r, ctx) => (ctx.read('settings'), r) }
-    expect(transformer(reading, DATA).file('days/1.json', 0, 1).reads).toEqual(['settings.json'])
+    expect(transformer(reading, DATA).file('days/1.json', 0, 1).reads).toMatchObject([{ path: 'settings.json' }])
     expect(transformer({}, DATA).file('days/1.json', 0, 1).reads).toEqual([])
   })
 

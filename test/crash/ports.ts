@@ -43,6 +43,9 @@ export const killedAfterFolder = (fs: FsPort, n: number): Killed => {
   return killedWhen(fs, (call) => call === 'mkdir' && ++made === n)
 }
 
+/** The process is killed after it has noted results, and before anything is sealed. */
+export const killedAfterNote = (fs: FsPort): Killed => killedWhen(fs, (call, text) => call === 'write' && text().includes('"steps":[['))
+
 export const killedAfter = (fs: FsPort, point: KillPoint): Killed => killedWhen(fs, isAt(point))
 
 const none = (): string => ''

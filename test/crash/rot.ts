@@ -10,7 +10,7 @@ import { readIndex, scanDirectory, writeIndex } from '../../src/storage/scan.ts'
 
 /** A small store with everything in it, and damage of the kind that leaves no trace in a file's times. */
 
-export const at = (store: string): Context => createContext({ store, dataset: netmonitor, workers: 0 })
+export const at = (store: string): Context => createContext({ store, dataset: netmonitor, code: 'as released', workers: 0 })
 
 /** A folder in memory where there is one. */
 export const scratchFolder = (): { scratch: string; remove: () => void } => {

@@ -22,7 +22,7 @@ import { survey } from '../../src/engine/survey.ts'
 import type { FsPort } from '../../src/storage/fs.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
 import { chain, dataset } from '../../src/index.ts'
-import { afterLine, killedAfterFolder } from './ports.ts'
+import { afterLine, killedAfterFolder, killedAfterNote } from './ports.ts'
 import type { Tree } from './tree.ts'
 
 const silent: ProgressSink = { started: () => undefined, phase: () => undefined, totals: () => undefined, advance: () => undefined }
@@ -46,7 +46,7 @@ export type Scenario = {
 const FAR = Date.UTC(2090, 0, 1)
 
 export const contextAt = ({ store, moment }: Place, fs: FsPort = nodeFsPort, of: Dataset = netmonitor): Context => {
-  const context = createContext({ store, dataset: of, fs, workers: 0 })
+  const context = createContext({ store, dataset: of, code: of === netmonitor ? 'as released' : 'another', fs, workers: 0 })
   let count = 0
   if (moment === undefined) return context
   return {
@@ -342,6 +342,29 @@ export const SPECIAL: readonly Scenario[] = [
     name: 'migrate while the application writes',
     before: (place) => init(place),
     run: (place, fs, meanwhile) => upgrade(place, whileItWrites(place, fs, meanwhile)),
+  },
+  {
+    name: 'migrate again, most of it remembered',
+    before: async (place) => {
+      await init(place)
+      await upgrade(place)
+      await back(place)
+      writeThen(place)
+    },
+    run: upgrade,
+    acknowledged: (store) => (journalOf(store).includes('"remembered":2') ? [] : ['nothing was remembered']),
+  },
+  {
+    name: 'migrate, after one that was killed',
+    before: async (place) => {
+      await init(place)
+      const { port, wasKilled } = killedAfterNote(nodeFsPort)
+      await upgrade(place, port).catch((error: unknown) => {
+        if (!wasKilled()) throw error
+      })
+    },
+    run: upgrade,
+    acknowledged: (store) => (journalOf(store).includes('"remembered":3') ? [] : ['nothing was remembered']),
   },
   {
     name: 'a migration that fails',

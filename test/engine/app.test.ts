@@ -57,7 +57,7 @@ describe('the five methods of T022', () => {
   it('getMigrationStatus: the MigrationProgress of the design, idle, running and done', async () => {
     const { app, data } = await application()
     const members = [
-      ...['job', 'phase', 'step', 'filesDone', 'filesTotal', 'bytesDone', 'bytesTotal', 'recordsDone', 'currentFile'],
+      ...['job', 'phase', 'step', 'filesDone', 'filesRemembered', 'filesTotal', 'bytesDone', 'bytesTotal', 'recordsDone', 'currentFile'],
       ...['elapsedSeconds', 'remainingSeconds', 'safeToClose', 'cancellable', 'updatedAt'],
     ].sort()
     const idle = await app.getMigrationStatus()

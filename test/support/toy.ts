@@ -35,7 +35,7 @@ export const TOY = {
 const ADDS = { '1.0.0': '', '2.0.0': '.add(second)', '3.0.0': '.add(second).add(third)' }
 
 const source = (plan: ToyPlan): string => `
-import { readFileSync, writeFileSync, appendFileSync, existsSync } from 'node:fs'
+${JSON.stringify(plan).includes('Sync') ? `import { readFileSync, writeFileSync, appendFileSync, existsSync } from 'node:fs'` : ''}
 import { z } from '${url('node_modules/zod/index.js')}'
 import { chain, dataset, file, migration, records, schema } from '${url('dist/index.js')}'
 ${plan.setup ?? ''}
