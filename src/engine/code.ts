@@ -1,15 +1,10 @@
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { moduleGraph } from '../storage/module-graph.ts'
+import { ownPlace } from './modules.ts'
 
 /** What identifies the code that makes a result; `hash` null: it cannot be told, for the reason that is given. */
 export type Code = { readonly hash: string; readonly why: '' } | { readonly hash: null; readonly why: string }
-
-/** The folder of the library's build, of which STRATA_BUILD says what it was made from. */
-const ownFolder = (): string => {
-  const up = import.meta.url.endsWith('.ts') ? '../../dist' : import.meta.url.includes('/chunks/') ? '..' : '.'
-  return fileURLToPath(new URL(up, import.meta.url)).replace(/[\\/]$/, '')
-}
 
 /** Numbers, sorting and times of day come from these; a pure function depends on nothing else of a machine. */
 const machine = (): string[] => {
@@ -27,6 +22,6 @@ const withLibrary = (hash: string): Code => ({
 /** The identity of the dataset in the module at this path, and of the library that runs it. */
 export const codeOf = (module: string): Code => {
   const path = module.startsWith('file:') ? fileURLToPath(module) : module
-  const graph = moduleGraph(path, ownFolder(), performance.timeOrigin)
+  const graph = moduleGraph(path, ownPlace(), performance.timeOrigin)
   return 'hash' in graph ? withLibrary(graph.hash) : { hash: null, why: graph.unknown }
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { WorkerOptions } from 'node:worker_threads'
 import type { Dataset } from '../core/dataset.ts'
@@ -7,6 +8,8 @@ export type Modules = {
   readonly worker: (options: WorkerOptions) => Worker
   readonly load: (url: string) => Promise<Record<string, unknown>>
   readonly datasets: ReadonlyMap<string, () => Promise<Dataset>>
+  /** Where the program itself lies, which STRATA_BUILD identifies: a folder, or the one file. */
+  readonly own: () => string
 }
 
 // From the sources the built worker is used; in the build it lies beside this file's bundle.
@@ -15,10 +18,16 @@ const workerUrl = (): URL =>
     ? new URL('../../dist/worker.js', import.meta.url)
     : new URL(import.meta.url.includes('/chunks/') ? '../worker.js' : './worker.js', import.meta.url)
 
+const buildFolder = (): string => {
+  const up = import.meta.url.endsWith('.ts') ? '../../dist' : import.meta.url.includes('/chunks/') ? '..' : '.'
+  return fileURLToPath(new URL(up, import.meta.url)).replace(/[\\/]$/, '')
+}
+
 let modules: Modules = {
   worker: (options) => new Worker(workerUrl(), options),
   load: (url) => import(url) as Promise<Record<string, unknown>>,
   datasets: new Map(),
+  own: buildFolder,
 }
 
 /** For a program in one file, which has no others beside it: called once, before anything else. */
@@ -26,6 +35,7 @@ export const bringAlong = (brought: Modules): void => {
   modules = brought
 }
 
+export const ownPlace = (): string => modules.own()
 export const startWorker = (options: WorkerOptions): Worker => modules.worker(options)
 export const loadModule = (url: string): Promise<Record<string, unknown>> => modules.load(url)
 
