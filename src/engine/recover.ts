@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { StrataError, hasCode, systemCode } from '../core/errors.ts'
-import { discard, isTemporary, makeDirectory, ownLocks, rename } from '../storage/durable.ts'
+import { discard, isLockedByGit, isTemporary, makeDirectory, ownLocks, rename } from '../storage/durable.ts'
 import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
 import { Quarantine } from '../storage/quarantine.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
@@ -100,34 +100,39 @@ const isAncestor = (session: Session, old: Oid, of: Oid): boolean => {
 }
 
 /** A branch that is ahead of the journal keeps its commits under another name. */
-const saveLost = (session: Session): string[] => {
+const saveLost = (session: Session): Chore[] => {
   const { fs, paths } = session.context
-  const packed = readPackedRefs(fs, paths.repository)
+  const packed = new Map(salvageRefs(fs, paths.repository))
   const ahead = [...refsOf(session.state)].filter(([name, oid]) => {
     const found = packed.get(name)
     return found !== undefined && found !== oid && session.repository.packs.has(found) && !isAncestor(session, found, oid)
   })
-  if (ahead.length === 0) return []
-  for (const [name, oid] of ahead) {
-    packed.set(`refs/heads/lost/${(packed.get(name) ?? oid).slice(0, 12)}`, packed.get(name) ?? oid)
-    packed.set(name, oid)
+  // While git is at work, `project` leaves the branches alone, too.
+  if (ahead.length === 0 || isLockedByGit(fs, join(paths.repository, 'packed-refs'))) return []
+  const run = (): void => {
+    for (const [name, oid] of ahead) {
+      packed.set(`refs/heads/lost/${(packed.get(name) ?? oid).slice(0, 12)}`, packed.get(name) ?? oid)
+      packed.set(name, oid)
+    }
+    try {
+      writePackedRefs(fs, paths.repository, packed)
+    } catch (error) {
+      if (!hasCode(error, 'LOCKED')) throw error
+    }
   }
-  try {
-    writePackedRefs(fs, paths.repository, packed)
-  } catch (error) {
-    // While git is at work, `project` leaves the branches alone, too.
-    if (hasCode(error, 'LOCKED')) return []
-    throw error
-  }
-  return [`kept ${ahead.length} commits that the journal does not know under lost/`]
+  return [{ says: `kept ${ahead.length} commits that the journal does not know under lost/`, run }]
 }
 
-const chores = (session: Session): Chore[] => [
-  ...dropAnnounced(session),
-  ...quarantineStaging(session),
-  ...dropTemporary(session),
-  ...mendRefs(session),
-]
+const rewrote = (names: readonly string[]): string[] => (names.length === 0 ? [] : [`rewrote ${names.join(', ')} from the journal`])
+
+/** What is to be done before refs, HEAD and CURRENT are made anew, and which of them will be. */
+const examine = (session: Session): { todo: readonly Chore[]; stale: readonly string[] } => {
+  const mend = mendRefs(session)
+  return {
+    todo: [...dropAnnounced(session), ...quarantineStaging(session), ...dropTemporary(session), ...mend, ...saveLost(session)],
+    stale: mend.length > 0 ? [] : session.unprojected(),
+  }
+}
 
 const ATTEMPTS = 10
 
@@ -135,8 +140,9 @@ const isGone = (error: unknown): boolean => systemCode(error instanceof StrataEr
 
 /**
  * Finishes or removes what an interrupted process left, and makes refs, HEAD and CURRENT say what the journal says.
- * What is going to be swept up is told first: the line takes the journal from a process that may be alive where the lock does not
- * reach, so that nothing it has yet to write can rest on what is gone. Running it again changes nothing.
+ * What is going to be done is told first: the line takes the journal from a process that may be alive where the lock does not
+ * reach, so that nothing it has yet to write can rest on what is gone, and nothing that is written here rests on a line that
+ * such a process could still overrule. Running it again changes nothing.
  */
 export const recover = (session: Session): string[] => {
   if (session.state.storeId === '') return []
@@ -153,10 +159,11 @@ const finishOrRemove = (session: Session): string[] => {
   const { context } = session
   completeFolders(context)
   const { running } = session.state
-  const todo = chores(session)
+  const { todo, stale } = examine(session)
   const says = [
     ...(running === null ? [] : [`ended job ${running}, which had been interrupted before its switch`]),
     ...todo.map((chore) => chore.says),
+    ...rewrote(stale),
   ]
   if (says.length > 0) {
     session.commit({ type: 'note', event: { type: 'Recovered', data: { actions: says } } })
@@ -164,11 +171,10 @@ const finishOrRemove = (session: Session): string[] => {
     // Last: until then, the job's announcement says what may be swept up.
     endJob(session)
   }
-  const kept = saveLost(session)
-  const projected = session.project()
-  const after = [...kept, ...(projected.length === 0 ? [] : [`rewrote ${projected.join(', ')} from the journal`])]
-  if (after.length > 0) session.commit({ type: 'note', event: { type: 'Recovered', data: { actions: after } } })
-  const actions = [...says, ...after]
+  // A job that was ended changes them once more.
+  const later = rewrote(session.project().filter((name) => !stale.includes(name)))
+  if (later.length > 0) session.commit({ type: 'note', event: { type: 'Recovered', data: { actions: later } } })
+  const actions = [...says, ...later]
   for (const action of actions) context.log('warning', `recovered: ${action}`)
   return actions
 }

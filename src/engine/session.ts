@@ -6,13 +6,15 @@ import { encodePointer } from '../core/pointer.ts'
 import { StrataError, fromSystem, hasCode, messageOf } from '../core/errors.ts'
 import type { State } from '../core/state.ts'
 import { pointerOf, refsOf } from '../core/state.ts'
-import { flushFiles, fsyncDirectory, makeDirectory, replaceFile } from '../storage/durable.ts'
+import { isLockedByGit, makeDirectory, replaceFile } from '../storage/durable.ts'
 import { readText } from '../storage/files.ts'
 import type { JournalView } from '../storage/journal.ts'
-import { segmentsOf, textAfter } from '../storage/journal.ts'
+import { textAfter } from '../storage/journal.ts'
+import { flushNewest } from '../storage/journal-tail.ts'
 import { JournalWriter, conflict } from '../storage/journal-writer.ts'
 import type { Lock } from '../storage/lock.ts'
 import { acquireLock } from '../storage/lock.ts'
+import type { Refs } from '../storage/refs.ts'
 import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs } from '../storage/refs.ts'
 import type { Transaction } from '../storage/repository.ts'
 import { releasePacks } from '../storage/pack-write.ts'
@@ -80,15 +82,25 @@ export class Session {
     return { result, slice }
   }
 
+  /** Which of refs, HEAD and CURRENT differ from what the journal says, and can be written now. */
+  unprojected(): string[] {
+    const { fs, paths } = this.context
+    const isFree = (name: string): boolean => !isLockedByGit(fs, join(paths.repository, name))
+    const refs = this.#refs() !== undefined && isFree('packed-refs') ? ['refs'] : []
+    const head = this.#head() !== undefined && isFree('HEAD') ? ['HEAD'] : []
+    return [...refs, ...head, ...(this.#current() === undefined ? [] : ['CURRENT'])]
+  }
+
   /** Writes what the journal says into refs, HEAD and CURRENT, as far as it differs. */
   project(): string[] {
     const { fs, paths } = this.context
     // Whoever has claimed the journal since writes them from what it reads there, this session's events included.
     if (this.#journal.isOverruled) return []
     const done = this.#projectRefs()
-    const pointer = pointerOf(this.state)
-    if (pointer !== undefined && readText(fs, paths.current) !== encodePointer(pointer)) {
-      replaceFile(fs, paths.current, Buffer.from(encodePointer(pointer)))
+    const current = this.#current()
+    if (current !== undefined) {
+      this.claim()
+      replaceFile(fs, paths.current, Buffer.from(current))
       done.push('CURRENT')
     }
     return done
@@ -114,23 +126,44 @@ export class Session {
     const { fs, paths } = this.context
     const done: string[] = []
     try {
-      const before = readPackedRefs(fs, paths.repository)
-      const after = new Map([...before, ...refsOf(this.state)])
-      if (encodePackedRefs(before) !== encodePackedRefs(after)) {
-        writePackedRefs(fs, paths.repository, after)
+      const [refs, head] = [this.#refs(), this.#head()]
+      if (refs !== undefined || head !== undefined) this.claim()
+      if (refs !== undefined) {
+        writePackedRefs(fs, paths.repository, refs)
         done.push('refs')
       }
-      const head = `refs/heads/${this.state.active ?? 'none'}`
-      if (readHead(fs, paths.repository) !== head) {
+      if (head !== undefined) {
         writeHead(fs, paths.repository, head)
         done.push('HEAD')
       }
       releasePacks(fs, paths.packs)
     } catch (error) {
       if (!hasCode(error, 'LOCKED')) throw error
+      // They may be what a killed process has written and not flushed, and this session may have nothing to append.
+      flushNewest(fs, paths.journal)
       this.context.log('warning', `${messageOf(error)}; the branches follow with the next command`)
     }
     return done
+  }
+
+  /** What each projection should be; undefined where that is what it is. */
+  #refs(): Refs | undefined {
+    const { fs, paths } = this.context
+    const before = readPackedRefs(fs, paths.repository)
+    const after = new Map([...before, ...refsOf(this.state)])
+    return encodePackedRefs(before) === encodePackedRefs(after) ? undefined : after
+  }
+
+  #head(): string | undefined {
+    const { fs, paths } = this.context
+    const head = `refs/heads/${this.state.active ?? 'none'}`
+    return readHead(fs, paths.repository) === head ? undefined : head
+  }
+
+  #current(): string | undefined {
+    const pointer = pointerOf(this.state)
+    const text = pointer === undefined ? undefined : encodePointer(pointer)
+    return readText(this.context.fs, this.context.paths.current) === text ? undefined : text
   }
 
   #slice(transaction: Transaction): Slice {
@@ -171,13 +204,6 @@ export const openSession = async (context: Context, held?: Lock): Promise<Sessio
   try {
     const view = readView(context)
     requireExpected(context, view)
-    // A process that was killed may have written a line and not have come to the flush: nothing rests on it until it is durable.
-    const newest = segmentsOf(fs, paths.journal).slice(-1)
-    await flushFiles(
-      fs,
-      newest.map((name) => join(paths.journal, name)),
-    )
-    if (newest.length > 0) fsyncDirectory(fs, paths.journal)
     requireTrust(fs, paths, Object.keys(view?.state.snapshots ?? {}))
     const repository = new Repository(fs, paths.repository)
     refuseLostLine(context, repository, view)

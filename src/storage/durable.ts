@@ -11,7 +11,7 @@ const FSYNCS_IN_FLIGHT = 16
 const NAP = new Int32Array(new SharedArrayBuffer(4))
 
 /** Blocks this thread: only for a few retries of a call that another program disturbs. */
-export const nap = (ms: number): void => {
+const nap = (ms: number): void => {
   Atomics.wait(NAP, 0, 0, ms)
 }
 
@@ -176,6 +176,10 @@ export const ownLocks = (fs: FsPort, path: string): string[] => {
     .map((name) => join(dir, name))
   return [...(own.some((name) => isSameFile(fs, name, lockName(path))) ? [lockName(path)] : []), ...own]
 }
+
+/** Whether git is writing the file, or was killed while it did. */
+export const isLockedByGit = (fs: FsPort, path: string): boolean =>
+  fs.lstat(lockName(path)) !== undefined && !ownLocks(fs, path).includes(lockName(path))
 
 /** Replaces a file that stock git writes too, in one step and under git's own lock. Throws LOCKED while git holds it. */
 export const replaceShared = (fs: FsPort, path: string, bytes: Uint8Array): void => {

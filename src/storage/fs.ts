@@ -1,6 +1,7 @@
 import * as nodeFs from 'node:fs'
 import type { Stats } from 'node:fs'
 import { promisify } from 'node:util'
+import { isMainThread } from 'node:worker_threads'
 
 export type { Stats }
 
@@ -44,10 +45,27 @@ export type FsPort = {
   statfs(path: string): { freeBytes: number; freeInodes: number; type: number }
 }
 
+/** A process has so many files open at most, and its other threads are done with theirs soon. The main thread has to answer meanwhile. */
+const OPEN_ATTEMPTS = isMainThread ? 4 : 400
+const OPEN_PAUSE_MS = 5
+
+const isTooManyOpen = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE')
+
+const open: FsPort['open'] = (path, flags, mode) => {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return nodeFs.openSync(path, flags, mode)
+    } catch (error) {
+      if (!isTooManyOpen(error) || attempt === OPEN_ATTEMPTS) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS)
+    }
+}
+
 const fsyncAsync = promisify(nodeFs.fsync)
 
 export const nodeFsPort: FsPort = {
-  open: nodeFs.openSync,
+  open,
   close: nodeFs.closeSync,
   read: nodeFs.readSync,
   write: nodeFs.writeSync,

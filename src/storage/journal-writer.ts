@@ -7,6 +7,7 @@ import { REDUCER, evolveLine, initialState } from '../core/state.ts'
 import { fsyncDirectory, writeAll } from './durable.ts'
 import { acknowledge, claimEpoch, dropEpochsBelow, epochsOf } from './epochs.ts'
 import type { FsPort } from './fs.ts'
+import { READ_FLAGS } from './fs.ts'
 import type { JournalView } from './journal.ts'
 import { SEGMENT, readJournal, segmentName, segmentsOf } from './journal.ts'
 
@@ -80,8 +81,9 @@ export class JournalWriter {
     const before = this.#view
     const { epoch, fd } = claimEpoch(fs, dir, before?.epoch ?? 0)
     this.#claimFd = fd
-    const now = readJournal(fs, dir, before?.state.seq ?? 0)
-    if (now !== undefined && now.state.seq !== (before?.state.seq ?? 0)) throw conflict(epoch)
+    // What was read before the claim may be a line of a session that had been overruled already: then another one is there by now.
+    const now = readJournal(fs, dir)
+    if (now?.prev !== before?.prev) throw conflict(epoch)
     this.#view = now
     return epoch
   }
@@ -146,8 +148,22 @@ export class JournalWriter {
     // An append through a link would land outside of the store.
     if (found?.isFile() === false) throw new StrataError('UNTRUSTED', `${segmentName(segment)} in the journal is no regular file`)
     if (this.#fd !== null && segment === this.#view?.segment) return
+    // A process that was killed may not have come to the flush. Appending to its segment flushes that; beginning a new one does not.
+    if (!exists && this.#fd === null && this.#view !== undefined) this.#flushLast()
     this.#closeSegment()
     this.#fd = fs.open(path, exists && segment === this.#view?.segment ? 'a' : 'ax', 0o600)
     if (!exists) fsyncDirectory(fs, dir)
+  }
+
+  #flushLast(): void {
+    const { fs, dir } = this.#options
+    const last = segmentsOf(fs, dir).at(-1)
+    if (last === undefined) return
+    const fd = fs.open(join(dir, last), READ_FLAGS)
+    try {
+      fs.fdatasync(fd)
+    } finally {
+      fs.close(fd)
+    }
   }
 }

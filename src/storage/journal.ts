@@ -1,12 +1,11 @@
 import { join } from 'node:path'
-import { StrataError, hasCode } from '../core/errors.ts'
+import { StrataError } from '../core/errors.ts'
 import type { Line } from '../core/events.ts'
 import { isSavedState } from '../core/event-shapes.ts'
 import { decodeLine, firstSeq, genesis, lastSeq } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
 import { acknowledgedSeq, epochsOf } from './epochs.ts'
-import { nap } from './durable.ts'
 import { readText } from './files.ts'
 import type { FsPort } from './fs.ts'
 
@@ -198,22 +197,22 @@ const newestOf = (fs: FsPort, dir: string, all: readonly string[]): Newest | und
   return undefined
 }
 
-const foldAll = (fs: FsPort, dir: string): State => {
-  let state = initialState
-  for (const line of readLines(fs, dir)) state = evolveLine(state, line)
-  return state
+/** All lines up to those of the newest segment, which were read already: a writer may have appended since. */
+const linesTo = (fs: FsPort, dir: string, all: readonly string[], { at, rows, first }: Newest): Row[] => {
+  const lines = beginsStore(first) ? [...rows] : chain([...all.slice(0, at).flatMap((name) => sound(fs, dir, name).rows), ...rows])
+  const [oldest] = lines
+  if (oldest !== undefined && !beginsStore(oldest)) throw corrupt(oldest.file, oldest.number, 'does not follow the line before it')
+  return lines
 }
 
-const stateOf = (fs: FsPort, dir: string, { rows, first }: Newest): State => {
-  const saved = savedState(first)
+const stateOf = (fs: FsPort, dir: string, all: readonly string[], newest: Newest): State => {
+  const saved = savedState(newest.first)
+  const fold = (from: State, rows: readonly Row[]): State => rows.reduce((state, { line }) => evolveLine(state, line), from)
   // A saved state of our own reducer is what `evolve` made; of another one, the whole journal is folded again.
-  if (saved.reducer !== REDUCER || saved.state === null || !isSavedState(saved.state)) return foldAll(fs, dir)
-  return rows.reduce((state, { line }) => evolveLine(state, line), saved.state as State)
+  if (saved.reducer !== REDUCER || saved.state === null || !isSavedState(saved.state))
+    return fold(initialState, linesTo(fs, dir, all, newest))
+  return fold(saved.state as State, newest.rows)
 }
-
-/** Damage is told once it was seen so many times, with a rest in between. */
-const LOOKS = 3
-const LOOK_MS = 5
 
 /**
  * Reads the newest segment, whatever the length of the history; undefined when there is no store.
@@ -221,17 +220,6 @@ const LOOK_MS = 5
  * that ends before what its writers acknowledged.
  */
 export const readJournal = (fs: FsPort, dir: string, seen = 0): JournalView | undefined => {
-  for (let look = 1; ; look++)
-    try {
-      return readOnce(fs, dir, seen)
-    } catch (error) {
-      // What is being written on a folder that two machines share may be seen in another order: what is lost stays lost.
-      if (!hasCode(error, 'JOURNAL_CORRUPT') || look === LOOKS) throw error
-      nap(LOOK_MS)
-    }
-}
-
-const readOnce = (fs: FsPort, dir: string, seen: number): JournalView | undefined => {
   // Before the lines are read: a writer may append meanwhile.
   const atLeast = Math.max(seen, acknowledgedSeq(fs, dir))
   const all = segmentsOf(fs, dir)
@@ -241,7 +229,7 @@ const readOnce = (fs: FsPort, dir: string, seen: number): JournalView | undefine
     return undefined
   }
   const { rows, torn } = newest
-  const state = stateOf(fs, dir, newest)
+  const state = stateOf(fs, dir, all, newest)
   const last = rows.at(-1) ?? newest.first
   if (state.seq < atLeast) throw corrupt(last.file, last.number + 1, `event ${atLeast} was written, but the journal ends at ${state.seq}`)
   return {

@@ -217,29 +217,10 @@ const noRescan = (fs: FsPort): FsPort => {
   )
 }
 
-/** What a killed process has written and not flushed is not flushed by the next one either. */
-const unsettled = (fs: FsPort): FsPort => {
-  const segments = new Set<number>()
-  return {
-    ...fs,
-    open: (path, flags, mode) => {
-      const fd = fs.open(path, flags, mode)
-      if (path.endsWith('.jsonl')) segments.add(fd)
-      else segments.delete(fd)
-      return fd
-    },
-    fsyncLater: async (fd) => {
-      if (!segments.has(fd)) await fs.fsyncLater(fd)
-    },
-  }
-}
-
 type Planted = {
   readonly name: string
   readonly scenario: string
   readonly plant: (fs: FsPort) => FsPort
-  /** The mistake shows when the process is killed there, and the power fails later. */
-  readonly killed?: KillPoint
 }
 
 /** Mistakes that a change could bring in: each must be seen, or the sweeps prove nothing. */
@@ -256,5 +237,4 @@ export const PLANTED: readonly Planted[] = [
   { name: 'the index of a pack gets its name before the pack', scenario: 'checkpoint', plant: indexBeforePack },
   { name: 'the journal is written after the pointer', scenario: 'rollback', plant: journalAfterPointer },
   { name: 'there is no last look before the switch', scenario: 'migrate while the application writes', plant: noRescan },
-  { name: 'nobody flushes the line of a killed process', scenario: 'redo', plant: unsettled, killed: 'SnapshotActivated' },
 ]

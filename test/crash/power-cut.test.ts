@@ -49,12 +49,11 @@ describe('after a kill, the next start and then a power cut, what that start cho
 })
 
 describe('a planted mistake is caught', () => {
-  for (const { name, scenario, plant, killed } of PLANTED)
+  for (const { name, scenario, plant } of PLANTED)
     test(name, { timeout: 600_000 }, async () => {
       const sweep = new Sweep(scratch)
       const effort = { ...EFFORT, states: STATES * 3, recoveries: 0 }
-      if (killed === undefined) await sweep.run(named(scenario), effort, plant)
-      else await sweep.runKilled(named(scenario), killed, effort, plant)
+      await sweep.run(named(scenario), effort, plant)
       expect(sweep.tally.violations).not.toEqual([])
     })
 })

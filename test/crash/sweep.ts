@@ -95,7 +95,7 @@ export class Sweep {
    * The process is killed; nothing is lost by that, but nothing more is flushed. The next start recovers, and then the power
    * fails. Returns false when the command never comes to that point.
    */
-  async runKilled(scenario: Scenario, point: KillPoint, effort: Effort, plant: (fs: FsPort) => FsPort = (fs) => fs): Promise<boolean> {
+  async runKilled(scenario: Scenario, point: KillPoint, effort: Effort): Promise<boolean> {
     const where = `${scenario.name}, killed after ${point}`
     let wasKilled = (): boolean => false
     const kill = (fs: FsPort): FsPort => {
@@ -104,7 +104,7 @@ export class Sweep {
       return killed.port
     }
     try {
-      const { recorder, expected } = await this.#record(scenario, plant, kill)
+      const { recorder, expected } = await this.#record(scenario, (fs) => fs, kill)
       if (!wasKilled()) return false
       const judgedAt = (isDone: boolean): Judged => ({ expected, isAcknowledged: false, ...(isDone ? { settled: expected.after } : {}) })
       await this.#cut({ recorder, judgedAt, where }, effort)

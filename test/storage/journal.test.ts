@@ -393,6 +393,48 @@ describe('segments', () => {
   })
 })
 
+test('a new segment is begun only when the line of a killed process at the end of the one before is durable', () => {
+  const dir = small()
+  appendFileSync(segment(dir, 1), '{"v":1,"torn')
+  const calls: string[] = []
+  const paths = new Map<number, string>()
+  const recorded: FsPort = {
+    ...nodeFsPort,
+    open: (path, flags, mode) => {
+      const fd = nodeFsPort.open(path, flags, mode)
+      paths.set(fd, path)
+      if (path === segment(dir, 2)) calls.push('begin')
+      return fd
+    },
+    fdatasync: (fd) => {
+      nodeFsPort.fdatasync(fd)
+      if (paths.get(fd) === segment(dir, 1)) calls.push('flush')
+    },
+  }
+  const next = writer(dir, recorded)
+  next.append([note()])
+  next.close()
+  expect(calls).toEqual(['flush', 'begin'])
+})
+
+test('what is appended while the journal is being read is in the state and in the end of the chain, or in neither', () => {
+  const dir = small()
+  const other = writer(dir)
+  let reads = 0
+  const eager: FsPort = {
+    ...nodeFsPort,
+    close: (fd) => {
+      nodeFsPort.close(fd)
+      // Whenever a file of the journal has been read, another line is there.
+      if (reads++ < 9) other.append([note()])
+    },
+  }
+  const view = readJournal(eager, dir)
+  expect(reads).toBeGreaterThan(0)
+  const end = [...readLines(nodeFsPort, dir)].find(({ hash }) => hash === view?.prev)
+  expect(end === undefined ? undefined : lastSeq(end)).toBe(view?.state.seq)
+})
+
 describe('replay', () => {
   const commands = fc.array(anyCommand, { maxLength: 25 })
 
@@ -499,6 +541,24 @@ describe('the fence between two writers', () => {
     expect(stateOf(dir)).toEqual(b.state)
     expect(folded(dir)).toEqual(b.state)
     expect(JSON.stringify([...readLines(nodeFsPort, dir)])).not.toContain('late')
+  })
+
+  test('a line that was read and is overruled meanwhile is CONFLICT for whoever read it, also where as many or fewer events replace it', () => {
+    for (const overruled of [1, 2]) {
+      const dir = small()
+      const slow = writer(dir)
+      slow.claim()
+      const paused = writer(dir)
+      // It has read and claimed before the other wrote: its line is the one that counts.
+      const fast = writer(dir)
+      fast.claim()
+      expect(failure(() => slow.append(notes(overruled)))).toMatchObject({ code: 'CONFLICT' })
+      const reader = writer(dir)
+      expect(reader.state.seq).toBe(paused.state.seq + overruled)
+      fast.append([note('counts')])
+      expect(failure(() => reader.append([note('rests on what is void')]))).toMatchObject({ code: 'CONFLICT' })
+      expect(folded(dir).seq).toBe(paused.state.seq + 1)
+    }
   })
 
   test('an overruled session that opens a segment hides nothing that was acknowledged in the one before', () => {
