@@ -7,6 +7,7 @@ import { err, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
 import { repair } from './repair-command.ts'
+import { gc, pin, prune, unpin } from './keep-commands.ts'
 import { restore } from './restore-command.ts'
 import type { Run } from './run.ts'
 import { print, text } from './run.ts'
@@ -198,6 +199,10 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   repair,
   restore,
   checkpoint,
+  prune,
+  gc,
+  pin,
+  unpin,
   watch: async (run) => (await import('./watch-command.ts')).watchCommand(run),
   serve: async (run) => (await import('./serve-command.ts')).serveCommand(run),
   start: async (run) => (await import('./start-command.ts')).startCommand(run.app, run.parsed, run.root),

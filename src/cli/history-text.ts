@@ -19,6 +19,16 @@ const careText = (e: HistoryEvent): string => {
       return `repaired: ${plural(e.data.actions.length, 'thing')} healed, ${e.data.lost.length} lost`
     case 'IntegrityChecked':
       return `checked ${plural(e.data.filesChecked, 'file and object')}${e.data.sample === null ? '' : ` (part ${e.data.sample.part + 1} of ${e.data.sample.of})`}: ${plural(e.data.errors, 'error')}`
+    case 'Pinned':
+      return `pinned ${e.data.snapshot}${e.data.note === '' ? '' : ` (${printable(e.data.note)})`}`
+    case 'Unpinned':
+      return `unpinned ${e.data.snapshot}`
+    case 'Evicted':
+      return `removed the directories of ${e.data.snapshots.join(', ')}; they are in the repository`
+    case 'Pruned':
+      return `pruned ${plural(e.data.snapshots.length, 'snapshot')}; the history ends at ${plural(e.data.cut.length, 'commit')}`
+    case 'Compacted':
+      return `rewrote packs: ${size(e.data.bytesBefore)} to ${size(e.data.bytesAfter)}, ${plural(e.data.dropped, 'object')} dropped`
     case 'CorruptionFound':
       return paint('red', `damage found: ${plural(e.data.issues.length, 'finding')}`)
     default:

@@ -1,6 +1,6 @@
-import { createInterface } from 'node:readline/promises'
 import { printable } from '../index.ts'
-import { err, paint } from './output.ts'
+import { agreed } from './agree.ts'
+import { paint } from './output.ts'
 import type { Run } from './run.ts'
 import { print } from './run.ts'
 
@@ -13,23 +13,6 @@ const list = (lines: readonly string[]): string[] => [
 
 const lostText = (lost: readonly string[]): string[] =>
   lost.length === 0 ? [] : [paint('red', 'No copy is left of:'), ...list(lost), 'Damaged bytes are kept in quarantine/.']
-
-const confirmed = async (): Promise<boolean> => {
-  const input = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await input.question('Do this? [y/N] ').finally(() => {
-    input.close()
-  })
-  return /^y(es)?$/i.test(answer.trim())
-}
-
-/** Whether to do what was planned: told so, or asked at a terminal. */
-const agreed = async ({ parsed: { flags }, json }: Run, planned: readonly string[]): Promise<boolean> => {
-  if (flags['dry-run'] === true) return false
-  if (flags.yes === true) return true
-  if (!process.stdin.isTTY || json) return false
-  for (const line of planned) err(line)
-  return confirmed()
-}
 
 /** Says what it would change; changes it once someone has agreed. */
 export const repair = async (run: Run): Promise<number> => {

@@ -2,6 +2,7 @@ import { StrataError } from './errors.ts'
 import type { ActivationReason, CarriedCounts, EventData, HoldCause, NewEvent } from './events.ts'
 import type { Oid } from './git-objects.ts'
 import type { Snapshot, State } from './state.ts'
+import { neededSnapshots } from './retention.ts'
 import { activeSnapshot, beforeJob, lineage } from './state.ts'
 
 /**
@@ -60,6 +61,9 @@ export type Command =
     }
   | { type: 'fail'; jobId: string; data: EventData['MigrationFailed'] }
   | { type: 'verify'; proofs: readonly VerifiedSnapshot[] }
+  | { type: 'pin'; data: EventData['Pinned'] }
+  | { type: 'unpin'; snapshot: string }
+  | { type: 'prune'; data: EventData['Pruned'] }
   | { type: 'note'; event: NewEvent }
 
 const existing = (state: State, id: string): Snapshot => {
@@ -115,6 +119,26 @@ const activate = (state: State, command: Extract<Command, { type: 'activate' }>)
 const verifiedEvents = (proofs: readonly VerifiedSnapshot[]): NewEvent[] =>
   proofs.map(({ snapshot, commit, files, bytes }) => ({ type: 'SnapshotVerified', data: { snapshot, commit, files, bytes } }))
 
+const unpin = (state: State, snapshot: string): NewEvent[] => {
+  if (state.pins.some((pin) => pin.snapshot === snapshot)) return [{ type: 'Unpinned', data: { snapshot } }]
+  throw new StrataError('ABSENT', `${snapshot} is not pinned`, {
+    data: { snapshot, pins: state.pins.map((pin) => pin.snapshot) },
+    hint: 'See what is pinned: strata prune --dry-run',
+  })
+}
+
+/** Whatever a policy says: what is active, pinned, or needed to go back or forward, stays. */
+const prune = (state: State, data: EventData['Pruned']): NewEvent[] => {
+  const needed = neededSnapshots(state)
+  for (const id of data.snapshots) {
+    existing(state, id)
+    const reason = needed.get(id)
+    if (reason !== undefined)
+      throw new StrataError('BAD_ARGUMENT', `${id} cannot be pruned: ${reason.join(', ')}`, { data: { snapshot: id, reasons: reason } })
+  }
+  return [{ type: 'Pruned', data }]
+}
+
 /** The events that a command leads to; throws when the state does not allow it. Pure. */
 export const decide = (state: State, command: Command): NewEvent[] => {
   mayWrite(state)
@@ -142,6 +166,13 @@ export const decide = (state: State, command: Command): NewEvent[] => {
       return [{ type: 'MigrationFailed', jobId: command.jobId, data: command.data }]
     case 'verify':
       return verifiedEvents(command.proofs)
+    case 'pin':
+      existing(state, command.data.snapshot)
+      return [{ type: 'Pinned', data: command.data }]
+    case 'unpin':
+      return unpin(state, command.snapshot)
+    case 'prune':
+      return prune(state, command.data)
     case 'note':
       return [command.event]
   }

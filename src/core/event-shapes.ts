@@ -103,6 +103,11 @@ export const SHAPES = {
   Recovered: members({ actions: listOf(text) }),
   Repaired: members({ actions: listOf(text), lost: listOf(text) }),
   Adopted: members({ files: listOf(text), source }),
+  Pinned: members({ snapshot: id, commit: oid, note: text }),
+  Unpinned: members({ snapshot: id }),
+  Evicted: members({ snapshots: listOf(id) }),
+  Pruned: members({ snapshots: listOf(id), cut: listOf(oid) }),
+  Compacted: members({ packsBefore: count, packsAfter: count, bytesBefore: count, bytesAfter: count, dropped: count }),
   OriginalCompared: members({ path: text, findings: listOf(issue) }),
 } as const satisfies Readonly<Record<string, Check>>
 
@@ -167,6 +172,9 @@ const isState = members({
   sliced: count,
   lastVerified: orNull(members({ at: text, valid: flag })),
   sampled: orNull(members({ part: count, of: count })),
+  pins: listOf(members({ snapshot: id, commit: oid, note: text, at: text })),
+  cut: listOf(oid),
+  dropped: listOf(text),
   unknownCritical: listOf(text),
 })
 

@@ -26,6 +26,15 @@ export type SourceDirectory = { readonly path: string; readonly snapshot: string
 
 /** What an event says, by type. Facts only: ids, paths, counts, hashes; never a value of the user's data. */
 export type EventData = {
+  /** Kept by `prune` for as long as it is pinned, at the commit that it had then. */
+  Pinned: { snapshot: string; commit: Oid; note: string }
+  Unpinned: { snapshot: string }
+  /** Directories that are removed; their snapshots are in the repository. */
+  Evicted: { snapshots: string[] }
+  /** The history ends at `cut`, whose parents are left out from now on; `snapshots` are no more. */
+  Pruned: { snapshots: string[]; cut: Oid[] }
+  /** Packs were rewritten, and what nothing leads to left out. */
+  Compacted: { packsBefore: number; packsAfter: number; bytesBefore: number; bytesAfter: number; dropped: number }
   /** `announced`: the snapshot that the first capture is going to make. */
   StoreCreated: { storeId: string; format: 1; dataset: string; announced: string[] }
   /** `state` is the fold of everything before, by the reducer of that number (see state.ts). */

@@ -4,11 +4,13 @@ import type { Issue } from './issues.ts'
 import type { Hold, Pointer } from './pointer.ts'
 
 /** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
-export const REDUCER = 4
+export const REDUCER = 5
 const JOBS_KEPT = 50
 const LEFT_KEPT = 4
 /** How many ids that came to nothing are remembered: who set out to make them may be at it where the lock does not reach. */
 const ANNOUNCED_KEPT = 16
+/** How many refs that are to be removed are remembered: a process that was killed may not have come to it. */
+const DROPPED_KEPT = 64
 
 export type Snapshot = {
   readonly id: string
@@ -67,6 +69,9 @@ export type Undone = {
 /** A directory that was left: an application may still hold a file of it open. `late`: how often what came after was carried over. */
 export type Left = { readonly snapshot: string; readonly commit: Oid; readonly late: number }
 
+/** A snapshot that `prune` keeps, as it was then. */
+export type Pin = { readonly snapshot: string; readonly commit: Oid; readonly note: string; readonly at: string }
+
 /** The fold of all events: the truth as plain data. */
 export type State = {
   readonly storeId: string
@@ -93,6 +98,11 @@ export type State = {
   readonly lastVerified: { readonly at: string; readonly valid: boolean } | null
   /** Which part of the store was checked last, of how many. */
   readonly sampled: { readonly part: number; readonly of: number } | null
+  readonly pins: readonly Pin[]
+  /** Commits that the history ends at: their parents are left out. */
+  readonly cut: readonly Oid[]
+  /** Refs of pins and snapshots that are no more. */
+  readonly dropped: readonly string[]
   /** Types of events that this version does not know but must not write after. */
   readonly unknownCritical: readonly string[]
 }
@@ -117,6 +127,9 @@ export const initialState: State = {
   sliced: 0,
   lastVerified: null,
   sampled: null,
+  pins: [],
+  cut: [],
+  dropped: [],
   unknownCritical: [],
 }
 
@@ -249,13 +262,49 @@ const failed = (state: State, { data, jobId }: Of<'MigrationFailed'>, at: string
 const stepped = (state: State, { data, jobId }: Of<'StepCompleted'>): State =>
   jobId === undefined ? state : changeJob(state, jobId, { filesTransformed: data.transformed ?? 0, filesRemembered: data.remembered ?? 0 })
 
+const pinRef = (snapshot: string): string => `refs/pins/${snapshot}`
+
+const drop = (state: State, refs: readonly string[]): State => ({ ...state, dropped: [...state.dropped, ...refs].slice(-DROPPED_KEPT) })
+
+const pinned = (state: State, { data }: Of<'Pinned'>, at: string): State => ({
+  ...state,
+  pins: [...state.pins.filter((pin) => pin.snapshot !== data.snapshot), { ...data, at }],
+  dropped: state.dropped.filter((ref) => ref !== pinRef(data.snapshot)),
+})
+
+const unpinned = (state: State, { data }: Of<'Unpinned'>): State =>
+  drop({ ...state, pins: state.pins.filter((pin) => pin.snapshot !== data.snapshot) }, [pinRef(data.snapshot)])
+
+const pruned = (state: State, { data }: Of<'Pruned'>): State => {
+  const gone = new Set(data.snapshots)
+  const snapshots = Object.fromEntries(Object.entries(state.snapshots).filter(([id]) => !gone.has(id)))
+  const left = state.left.filter((l) => !gone.has(l.snapshot))
+  return drop(
+    { ...state, snapshots, left, cut: data.cut },
+    data.snapshots.map((id) => `refs/heads/${id}`),
+  )
+}
+
 const unknown = (state: State, event: { type: string; data: unknown }): State => {
   const critical = typeof event.data === 'object' && event.data !== null && 'critical' in event.data && event.data.critical === true
   return critical ? { ...state, unknownCritical: [...state.unknownCritical, event.type] } : state
 }
 
 /** Events that change nothing but the count of events: facts for people. */
-const TOLD: readonly string[] = ['SegmentOpened', 'CorruptionFound', 'Recovered', 'Repaired']
+const TOLD: readonly string[] = ['SegmentOpened', 'CorruptionFound', 'Recovered', 'Repaired', 'Evicted', 'Compacted']
+
+const foldKept = (state: State, event: StrataEvent, at: string): State => {
+  switch (event.type) {
+    case 'Pinned':
+      return pinned(state, event, at)
+    case 'Unpinned':
+      return unpinned(state, event)
+    case 'Pruned':
+      return pruned(state, event)
+    default:
+      return TOLD.includes(event.type) ? state : unknown(state, event)
+  }
+}
 
 const foldJob = (state: State, event: StrataEvent, at: string): State => {
   switch (event.type) {
@@ -272,7 +321,7 @@ const foldJob = (state: State, event: StrataEvent, at: string): State => {
     case 'Adopted':
       return { ...state, original: event.data.source, originalFindings: [] }
     default:
-      return TOLD.includes(event.type) ? state : unknown(state, event)
+      return foldKept(state, event, at)
   }
 }
 
@@ -321,9 +370,10 @@ export const pointerOf = (state: State): Pointer | undefined => {
   }
 }
 
-/** Every ref that should exist: a branch for each snapshot, and the journal's. */
+/** Every ref that should exist: a branch for each snapshot, one for each pin, and the journal's. */
 export const refsOf = (state: State): Map<string, Oid> => {
   const refs = new Map<string, Oid>(Object.values(state.snapshots).map((s) => [`refs/heads/${s.id}`, s.commit]))
+  for (const pin of state.pins) refs.set(pinRef(pin.snapshot), pin.commit)
   if (state.journal !== null) refs.set('refs/heads/strata/journal', state.journal)
   return refs
 }

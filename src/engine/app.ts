@@ -21,6 +21,7 @@ import type { Preview } from './preview.ts'
 import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
 import { readState, readView } from './read.ts'
+import { mergePacks } from './gc.ts'
 import { Keeper } from './keeper.ts'
 import { answered, guarded } from './reader.ts'
 import { recover } from './recover.ts'
@@ -294,7 +295,9 @@ export class App extends Keeper {
         try {
           if (mayUseReserve) releaseReserve(this.#context.fs, this.#context.paths.reserve, this.#context.root)
           recover(session)
-          return await work(session, signal)
+          const result = await work(session, signal)
+          mergePacks(session)
+          return result
         } catch (error) {
           throw session.explain(error)
         } finally {

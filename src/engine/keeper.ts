@@ -1,4 +1,8 @@
 import type { Context } from './context.ts'
+import type { Collected } from './gc.ts'
+import { collectGarbage, previewGc } from './gc.ts'
+import type { PinnedSnapshot, PruneOptions, Pruned } from './prune.ts'
+import { pin, previewPrune, prune, unpin } from './prune.ts'
 import type { JobOptions } from './job-spec.ts'
 import { Reader, guarded } from './reader.ts'
 import type { RestoredLive } from './restore-live.ts'
@@ -28,6 +32,28 @@ export abstract class Keeper extends Reader {
    */
   restore(name: string, { to, replace = false }: { to: string; replace?: boolean }): Promise<Restored> {
     return guarded(() => restoreTo(this.#context, name, to, replace))
+  }
+
+  /** What is kept of directories and history, and what goes, with the reasons; with `dryRun` nothing is done. Throws BAD_ARGUMENT. */
+  prune(options: PruneOptions = {}): Promise<Pruned> {
+    if (options.dryRun === true) return guarded(() => Promise.resolve(previewPrune(this.#context, options)))
+    return this.inSession((session) => prune(session, options))
+  }
+
+  /** Makes the space of what nothing leads to free; with `dryRun` only says how much. Throws NO_SPACE, CORRUPT. */
+  gc({ dryRun = false }: { dryRun?: boolean } = {}): Promise<Collected> {
+    if (dryRun) return guarded(() => Promise.resolve(previewGc(this.#context)))
+    return this.inSession((session) => Promise.resolve(collectGarbage(session)))
+  }
+
+  /** Keeps a snapshot and its directory, whatever `prune` is told. Throws ABSENT, AMBIGUOUS. */
+  pin(name: string, note = ''): Promise<PinnedSnapshot> {
+    return this.inSession((session) => Promise.resolve(pin(session, name, note)))
+  }
+
+  /** Throws ABSENT when it is not pinned. */
+  unpin(name: string): Promise<{ readonly snapshot: string }> {
+    return this.inSession((session) => Promise.resolve(unpin(session, name)))
   }
 
   /**

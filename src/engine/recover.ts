@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { StrataError, hasCode, systemCode } from '../core/errors.ts'
-import { discard, isLockedByGit, isTemporary, makeDirectory, ownLocks, rename } from '../storage/durable.ts'
+import { discard, isLockedByGit, isTemporary, makeDirectory, ownLocks, removeTree, rename } from '../storage/durable.ts'
 import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
 import { Quarantine } from '../storage/quarantine.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
@@ -45,11 +45,24 @@ const dropAnnounced = (session: Session): Chore[] => {
   return length === 0 ? [] : [{ says: isKept ? `set ${directories} aside for the next run` : `removed ${directories}`, run }]
 }
 
+/** A directory on its way out: an event says so, and its snapshot is in the repository. */
+export const EVICTED = '.evicted'
+
+const dropEvicted = ({ context: { fs, paths } }: Session): Chore[] => {
+  const left = (fs.lstat(paths.staging) === undefined ? [] : fs.readdir(paths.staging)).filter((name) => name.endsWith(EVICTED))
+  const run = (): void => {
+    for (const name of left) removeTree(fs, join(paths.staging, name))
+  }
+  return left.length === 0 ? [] : [{ says: `removed ${left.length} evicted ${left.length === 1 ? 'directory' : 'directories'}`, run }]
+}
+
 /** Staged directories that no event announced were not made by us, or by whom is unknown: they are set aside, never deleted. */
 const quarantineStaging = ({ context, state }: Session): Chore[] => {
   const { fs, paths, now } = context
   const ours = new Set(state.announced.filter((id) => state.snapshots[id] === undefined))
-  const left = (fs.lstat(paths.staging) === undefined ? [] : fs.readdir(paths.staging)).filter((name) => !ours.has(name))
+  const left = (fs.lstat(paths.staging) === undefined ? [] : fs.readdir(paths.staging)).filter(
+    (name) => !ours.has(name) && !name.endsWith(EVICTED),
+  )
   const at = now().getTime()
   const moveOne = (name: string): void => {
     makeDirectory(fs, paths.quarantine)
@@ -129,7 +142,14 @@ const rewrote = (names: readonly string[]): string[] => (names.length === 0 ? []
 const examine = (session: Session): { todo: readonly Chore[]; stale: readonly string[] } => {
   const mend = mendRefs(session)
   return {
-    todo: [...dropAnnounced(session), ...quarantineStaging(session), ...dropTemporary(session), ...mend, ...saveLost(session)],
+    todo: [
+      ...dropAnnounced(session),
+      ...dropEvicted(session),
+      ...quarantineStaging(session),
+      ...dropTemporary(session),
+      ...mend,
+      ...saveLost(session),
+    ],
     stale: mend.length > 0 ? [] : session.unprojected(),
   }
 }

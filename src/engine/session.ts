@@ -16,6 +16,7 @@ import type { Lock } from '../storage/lock.ts'
 import { acquireLock } from '../storage/lock.ts'
 import type { Refs } from '../storage/refs.ts'
 import { encodePackedRefs, readHead, readPackedRefs, writeHead, writePackedRefs } from '../storage/refs.ts'
+import { readShallow, writeShallow } from '../storage/shallow.ts'
 import type { Transaction } from '../storage/repository.ts'
 import { releasePacks } from '../storage/pack-write.ts'
 import { Repository, createRepository, isCreated } from '../storage/repository.ts'
@@ -86,9 +87,10 @@ export class Session {
   unprojected(): string[] {
     const { fs, paths } = this.context
     const isFree = (name: string): boolean => !isLockedByGit(fs, join(paths.repository, name))
+    const cut = this.#isCutKnown() ? [] : ['shallow']
     const refs = this.#refs() !== undefined && isFree('packed-refs') ? ['refs'] : []
     const head = this.#head() !== undefined && isFree('HEAD') ? ['HEAD'] : []
-    return [...refs, ...head, ...(this.#current() === undefined ? [] : ['CURRENT'])]
+    return [...cut, ...refs, ...head, ...(this.#current() === undefined ? [] : ['CURRENT'])]
   }
 
   /** Writes what the journal says into refs, HEAD and CURRENT, as far as it differs. */
@@ -127,7 +129,13 @@ export class Session {
     const done: string[] = []
     try {
       const [refs, head] = [this.#refs(), this.#head()]
-      if (refs !== undefined || head !== undefined) this.claim()
+      const isCutKnown = this.#isCutKnown()
+      if (refs !== undefined || head !== undefined || !isCutKnown) this.claim()
+      // First: without the end of the history, what it no longer holds would be missing from it.
+      if (!isCutKnown) {
+        writeShallow(fs, paths.repository, this.state.cut)
+        done.push('shallow')
+      }
       if (refs !== undefined) {
         writePackedRefs(fs, paths.repository, refs)
         done.push('refs')
@@ -151,7 +159,14 @@ export class Session {
     const { fs, paths } = this.context
     const before = readPackedRefs(fs, paths.repository)
     const after = new Map([...before, ...refsOf(this.state)])
+    for (const ref of this.state.dropped) after.delete(ref)
     return encodePackedRefs(before) === encodePackedRefs(after) ? undefined : after
+  }
+
+  #isCutKnown(): boolean {
+    const { fs, paths } = this.context
+    const known = readShallow(fs, paths.repository)
+    return known.size === this.state.cut.length && this.state.cut.every((oid) => known.has(oid))
   }
 
   #head(): string | undefined {

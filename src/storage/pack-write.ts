@@ -94,12 +94,29 @@ export const unfinishedPacks = (fs: FsPort, dir: string): string[] => {
   return names.filter((name) => name.endsWith('.pack') && isUnfinished(name)).map((name) => join(dir, name))
 }
 
+/**
+ * Removes packs whose objects are in others by now. A kill in between leaves packs without an index, with the file that tells
+ * recovery that they are to go.
+ */
+export const removePacks = (fs: FsPort, dir: string, names: readonly string[]): void => {
+  const left = names.filter((name) => fs.lstat(join(dir, `${name}.pack`)) !== undefined)
+  for (const name of left) keepPack(fs, join(dir, `${name}.keep`))
+  fsyncDirectory(fs, dir)
+  // The index first: git and we look for packs by it.
+  for (const ending of ['idx', 'rev', 'bitmap', 'mtimes', 'pack']) for (const name of left) discard(fs, join(dir, `${name}.${ending}`))
+  fsyncDirectory(fs, dir)
+  for (const name of left) discard(fs, join(dir, `${name}.keep`))
+}
+
 /** Leaves packs to git again, now that branches lead to what is in them. Keeps that others made stay. */
 export const releasePacks = (fs: FsPort, dir: string): void => {
   for (const name of fs.lstat(dir) === undefined ? [] : fs.readdir(dir)) {
     if (name.endsWith('.keep') && isOurKeep(fs, join(dir, name))) discard(fs, join(dir, name))
   }
 }
+
+/** A pack is closed at this size; the next object starts another. */
+export const PACK_BYTES = 1024 ** 3
 
 const CHUNK = 1024 * 1024
 const HEADER_BYTES = 12
@@ -157,6 +174,29 @@ export class PackWriter {
     this.#pending.push(entry.data)
     this.#pendingBytes += entry.data.byteLength
     if (this.#pendingBytes >= CHUNK) this.#flush()
+  }
+
+  /** Appends an entry of another pack as it stands there. Throws CORRUPT when it is not what that pack's index says. */
+  copy(entry: IndexedEntry, length: number, from: { readonly fd: number; readonly name: string }): void {
+    if (this.#seen.has(entry.oid)) return
+    this.#flush()
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, length))
+    let crc = 0
+    for (let done = 0; done < length; ) {
+      const got = readFully(this.#fs, from.fd, buffer.subarray(0, Math.min(buffer.length, length - done)), entry.offset + done)
+      if (got === 0) break
+      crc = crc32(buffer.subarray(0, got), crc)
+      writeAll(this.#fs, this.#open(), buffer.subarray(0, got), this.#bytes + done)
+      done += got
+    }
+    if (crc !== entry.crc32)
+      throw new StrataError('CORRUPT', `object ${entry.oid} is damaged in ${from.name}`, {
+        data: { file: `repo.git/objects/pack/${from.name}`, oid: entry.oid },
+        hint: 'Nothing was removed. See what can be healed: strata repair',
+      })
+    this.#seen.add(entry.oid)
+    this.#entries.push({ oid: entry.oid, crc32: crc, offset: this.#bytes })
+    this.#bytes += length
   }
 
   /** Makes pack and index durable, the index last; null when there was nothing to write. Throws DURABILITY, NO_SPACE. */

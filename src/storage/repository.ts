@@ -9,10 +9,8 @@ import { discard, fsyncDirectory, makeDirectory, replaceFile } from './durable.t
 import type { FsPort } from './fs.ts'
 import { PackStore } from './pack-read.ts'
 import type { EncodedBatch } from './pack-write.ts'
-import { PackWriter, packEntry } from './pack-write.ts'
-
-/** A blob pack is closed at this size; the next blob starts another. */
-const PACK_BYTES = 1024 ** 3
+import { readShallow } from './shallow.ts'
+import { PACK_BYTES, PackWriter, packEntry } from './pack-write.ts'
 
 const CONFIG = `[core]
 \trepositoryformatversion = 0
@@ -138,6 +136,7 @@ export class Repository {
   readonly packs: PackStore
   readonly #fs: FsPort
   readonly #path: string
+  #shallow: ReadonlySet<Oid> | undefined
 
   constructor(fs: FsPort, path: string) {
     this.#fs = fs
@@ -180,8 +179,11 @@ export class Repository {
     return this.read(oid, most).bytes
   }
 
+  /** A commit; one that the history was cut at has no parents. */
   commit(oid: Oid): ReturnType<typeof decodeCommit> {
-    return decodeCommit(this.read(oid).bytes)
+    this.#shallow ??= readShallow(this.#fs, this.#path)
+    const commit = decodeCommit(this.read(oid).bytes)
+    return this.#shallow.has(oid) ? { ...commit, parents: [] } : commit
   }
 
   tree(oid: Oid): ReturnType<typeof decodeTree> {

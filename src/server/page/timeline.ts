@@ -50,6 +50,11 @@ const LINES: Readonly<Record<string, (event: Event, version: string) => Told | n
   // The server's own schema of an issue.
   CorruptionFound: ({ data }) => ({ title: 'Damage was found', look: 'bad', more: issues(list(data.issues) as Issue[]) }),
   Recovered: ({ data }) => ({ title: 'Recovered from an interruption', look: 'plain', more: actions(data) }),
+  Pinned: (_, version) => ({ title: `Pinned ${version}`, look: 'plain' }),
+  Unpinned: (_, version) => ({ title: `No longer pinned: ${version}`, look: 'plain' }),
+  Evicted: ({ data }) => ({ title: `Removed ${many(list(data.snapshots).length, 'directory copy', 'directory copies')}`, look: 'plain' }),
+  Pruned: ({ data }) => ({ title: `Pruned ${many(list(data.snapshots).length, 'snapshot')} from the history`, look: 'plain' }),
+  Compacted: () => ({ title: 'Made the repository smaller', look: 'plain' }),
   Repaired: ({ data }) => ({ title: 'Repaired', look: 'good', more: actions(data) }),
   Adopted: ({ data }) => ({ title: `Took over ${many(list(data.files).length, 'file')} of an older application`, look: 'plain' }),
 }

@@ -1,0 +1,81 @@
+import type { Decision, Pruned } from '../index.ts'
+import { StrataError, printable } from '../index.ts'
+import { agreed } from './agree.ts'
+import { fit, paint, plural, size, when } from './output.ts'
+import type { Run } from './run.ts'
+import { print, text } from './run.ts'
+
+const MEGABYTE = 1_000_000
+
+/** A count from the command line; undefined where it was not given. */
+const count = (run: Run, name: string, unit = 1): number | undefined => {
+  const given = text(run.parsed.flags[name])
+  if (given === undefined) return undefined
+  const value = Number(given) * unit
+  if (given.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value
+  throw new StrataError('BAD_ARGUMENT', `--${name} is ${printable(given)}, not a whole number of 0 or more`, {
+    hint: 'For example: strata prune --directories 2 --days 365 --dry-run',
+  })
+}
+
+const goes = (d: Decision): boolean => d.directory === 'remove' || d.history === 'remove'
+const MARK = { keep: 'keep  ', remove: 'remove', absent: 'none  ' } as const
+
+/** One snapshot a line: what becomes of its directory and of its history, and why. */
+const decisionText = (d: Decision): string => {
+  const what = `directory ${MARK[d.directory]} history ${d.history.padEnd(6)}`
+  const line = `  ${d.snapshot.padEnd(16)} ${size(d.bytes).padStart(8)}  ${when(d.createdAt).padEnd(10)} ${what}  ${d.reasons.join('; ')}`
+  return goes(d) ? paint('yellow', fit(line)) : fit(line)
+}
+
+const totals = ({ decisions, bytes, cut }: Pruned): string => {
+  const directories = decisions.filter((d) => d.directory === 'remove').length
+  const gone = decisions.filter((d) => d.history === 'remove').length
+  return `${plural(directories, 'directory').replace('directorys', 'directories')}, ${size(bytes)}; history: ${plural(gone, 'snapshot')}, cut at ${plural(cut, 'commit')}`
+}
+
+/** Says what goes and why; removes it once someone has agreed. */
+export const prune = async (run: Run): Promise<number> => {
+  const policy = {
+    ...(count(run, 'directories') === undefined ? {} : { directories: count(run, 'directories') }),
+    directoryBytes: count(run, 'max-megabytes', MEGABYTE) ?? null,
+    days: count(run, 'days') ?? null,
+  }
+  const plan = await run.app.prune({ ...policy, dryRun: true })
+  const isNothing = !plan.decisions.some(goes) && plan.cut === 0
+  const planned = [...plan.decisions.map(decisionText), isNothing ? 'Nothing to remove.' : `To be removed: ${totals(plan)}`]
+  if (isNothing || !(await agreed(run, planned))) {
+    print(run, plan, isNothing || run.parsed.flags['dry-run'] === true ? planned : [...planned, 'Do it with: strata prune --yes'])
+    return 0
+  }
+  const done = await run.app.prune(policy)
+  print(run, done, [paint('green', `Removed ${totals(done)}`), 'Make the repository smaller with: strata gc'])
+  return 0
+}
+
+export const gc = async (run: Run): Promise<number> => {
+  const dryRun = run.parsed.flags['dry-run'] === true
+  const done = await run.app.gc({ dryRun })
+  const change = `${size(done.bytesBefore)} in ${plural(done.packsBefore, 'pack')} to ${size(done.bytesAfter)} in ${plural(done.packsAfter, 'pack')}, ${plural(done.dropped, 'object')} dropped`
+  const line = dryRun
+    ? `Would rewrite ${change}; needs ${size(done.peak)} for a while`
+    : done.bytesBefore === done.bytesAfter && done.dropped === 0
+      ? `Nothing to free: ${size(done.bytesAfter)} in ${plural(done.packsAfter, 'pack')}`
+      : paint('green', `Rewrote ${change}`)
+  print(run, done, [line])
+  return 0
+}
+
+export const pin = async (run: Run): Promise<number> => {
+  const [name = ''] = run.parsed.args
+  const done = await run.app.pin(name, text(run.parsed.flags.message) ?? '')
+  print(run, done, [`Pinned ${done.snapshot} at ${done.commit.slice(0, 10)}`, 'It stays, with its directory, until: strata unpin'])
+  return 0
+}
+
+export const unpin = async (run: Run): Promise<number> => {
+  const [name = ''] = run.parsed.args
+  const done = await run.app.unpin(name)
+  print(run, done, [`${done.snapshot} is no longer pinned`])
+  return 0
+}

@@ -1,0 +1,103 @@
+import type { Snapshot, State } from './state.ts'
+import { activeSnapshot, beforeJob } from './state.ts'
+
+/**
+ * What stays and what goes, as one pure function of the state. Directories and history are decided apart: a directory is a copy of
+ * what the repository has, so that removing it loses nothing; history that is cut is gone.
+ */
+export type Retention = {
+  /** Directories besides those that are needed: the newest so many … */
+  readonly directories: number
+  /** … as long as all directories together are at most so many bytes; null: no bound. */
+  readonly directoryBytes: number | null
+  /** History that is older than so many days is cut; null: it is kept whole. */
+  readonly days: number | null
+}
+
+/** NetMonitor's releases come every few weeks: two more directories than are needed cost little, and history costs almost nothing. */
+export const RETENTION: Retention = { directories: 2, directoryBytes: null, days: null }
+
+export type Decision = {
+  readonly snapshot: string
+  readonly schemaVersion: string
+  readonly createdAt: string
+  readonly bytes: number
+  /** `absent`: it has none. */
+  readonly directory: 'keep' | 'remove' | 'absent'
+  readonly history: 'keep' | 'remove'
+  /** Why it is kept, or why it goes; never empty. */
+  readonly reasons: readonly string[]
+}
+
+const DAY_MS = 86_400_000
+
+/** Snapshots that no policy removes, and why: without them there is no way back or forward. */
+export const neededSnapshots = (state: State): Map<string, string[]> => {
+  const needed = new Map<string, string[]>()
+  const add = (id: string | null | undefined, reason: string): void => {
+    if (id === null || id === undefined || state.snapshots[id] === undefined) return
+    needed.set(id, [...(needed.get(id) ?? []), reason])
+  }
+  const active = activeSnapshot(state)
+  add(active?.id, 'active')
+  if (active !== undefined) add(beforeJob(state, active), 'before the last job')
+  for (const { left, target } of state.undone) {
+    add(left, 'redo returns to it')
+    add(target, 'redo leaves from it')
+  }
+  // An application that has not looked at CURRENT since may hold a file of it open.
+  add(state.left.at(-1)?.snapshot, 'left last')
+  for (const { snapshot } of state.pins) add(snapshot, 'pinned')
+  const job = state.jobs.find(({ id }) => id === state.running)
+  if (job !== undefined) for (const id of [job.from, ...job.steps.map((step) => step.snapshot)]) add(id, 'in the running job')
+  return needed
+}
+
+const newestFirst = (state: State): Snapshot[] =>
+  Object.values(state.snapshots).sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : a.id < b.id ? 1 : -1))
+
+/** Which of the directories that are there stay, and why each does or does not. */
+const directoryReasons = (
+  state: State,
+  policy: Retention,
+  present: ReadonlySet<string>,
+): Map<string, { keep: boolean; reason: string }> => {
+  const needed = neededSnapshots(state)
+  const found = new Map<string, { keep: boolean; reason: string }>()
+  const there = newestFirst(state).filter(({ id }) => present.has(id))
+  let bytes = there.filter(({ id }) => needed.has(id)).reduce((sum, s) => sum + s.bytes, 0)
+  let others = 0
+  for (const snapshot of there) {
+    const why = needed.get(snapshot.id)
+    if (why !== undefined) {
+      found.set(snapshot.id, { keep: true, reason: why.join(', ') })
+      continue
+    }
+    others += 1
+    bytes += snapshot.bytes
+    if (others > policy.directories) found.set(snapshot.id, { keep: false, reason: `not one of the ${policy.directories} newest besides` })
+    else if (policy.directoryBytes !== null && bytes > policy.directoryBytes)
+      found.set(snapshot.id, { keep: false, reason: `all directories together would be over ${policy.directoryBytes} bytes` })
+    else found.set(snapshot.id, { keep: true, reason: `one of the ${policy.directories} newest besides` })
+  }
+  return found
+}
+
+/** Before this time, history is cut; null: nowhere. */
+export const cutoff = (policy: Retention, nowMs: number): number | null => (policy.days === null ? null : nowMs - policy.days * DAY_MS)
+
+/** What stays and what goes. `present`: the snapshots that have a directory. Pure. */
+export const retention = (state: State, policy: Retention, present: ReadonlySet<string>, nowMs: number): Decision[] => {
+  const needed = neededSnapshots(state)
+  const directories = directoryReasons(state, policy, present)
+  const before = cutoff(policy, nowMs)
+  return newestFirst(state).map((snapshot) => {
+    const { id, schemaVersion, createdAt, bytes } = snapshot
+    const isOld = before !== null && Date.parse(createdAt) < before && !needed.has(id)
+    const found = directories.get(id)
+    const directory = found === undefined ? 'absent' : found.keep && !isOld ? 'keep' : 'remove'
+    const age = `made more than ${policy.days ?? 0} days ago`
+    const reason = isOld ? age : (found?.reason ?? 'in the history')
+    return { snapshot: id, schemaVersion, createdAt, bytes, directory, history: isOld ? 'remove' : 'keep', reasons: [reason] }
+  })
+}

@@ -1,0 +1,163 @@
+import { join } from 'node:path'
+import type { Oid } from '../core/git-objects.ts'
+import { resolveSnapshot } from '../core/resolve.ts'
+import type { Decision, Retention } from '../core/retention.ts'
+import { RETENTION, cutoff, retention } from '../core/retention.ts'
+import type { State } from '../core/state.ts'
+import { StrataError } from '../core/errors.ts'
+import { discard, removeTree, rename } from '../storage/durable.ts'
+import type { Repository } from '../storage/repository.ts'
+import { checkpoint } from './checkpoint.ts'
+import type { Context } from './context.ts'
+import { isQuiet, look } from './directory.ts'
+import { rootsOf } from './gc.ts'
+import { reading } from './history.ts'
+import { readState } from './read.ts'
+import { EVICTED } from './recover.ts'
+import type { Session } from './session.ts'
+
+export type Pruned = {
+  /** Whether it was done, or only said. */
+  readonly applied: boolean
+  readonly decisions: readonly Decision[]
+  /** Bytes of the directories that go. */
+  readonly bytes: number
+  /** Commits that the history is cut at; what is before them goes with the next `gc`. */
+  readonly cut: number
+}
+
+export type PruneOptions = Partial<Retention> & { readonly dryRun?: boolean }
+
+const isCount = (value: number | null): boolean => value === null || (Number.isSafeInteger(value) && value >= 0)
+
+const policyOf = ({ directories = RETENTION.directories, directoryBytes = null, days = null }: PruneOptions): Retention => {
+  const policy = { directories, directoryBytes, days }
+  const wrong = Object.entries(policy).find(([, value]) => !isCount(value))
+  if (wrong === undefined) return policy
+  throw new StrataError('BAD_ARGUMENT', `${wrong[0]} is ${String(wrong[1])}, not a whole number of 0 or more`, {
+    data: { policy },
+    hint: 'For example: strata prune --directories 2 --days 365 --dry-run',
+  })
+}
+
+const present = ({ fs, paths }: Context, state: State): Set<string> =>
+  new Set(Object.keys(state.snapshots).filter((id) => fs.lstat(paths.snapshot(id)) !== undefined))
+
+/** The state without the snapshots whose history goes. */
+const without = (state: State, gone: ReadonlySet<string>): State => ({
+  ...state,
+  snapshots: Object.fromEntries(Object.entries(state.snapshots).filter(([id]) => !gone.has(id))),
+})
+
+/**
+ * Where the history ends if everything before `beforeMs` goes: each commit that is kept, and has no parent that is. What something
+ * may still ask for is kept, however old.
+ */
+const cutOf = (context: Context, repository: Repository, state: State, beforeMs: number | null): readonly Oid[] => {
+  if (beforeMs === null) return state.cut
+  const cut = new Set<Oid>()
+  const known = new Set(state.cut)
+  const roots = rootsOf(context, { ...state, journal: null })
+  if (state.journal !== null) roots.delete(state.journal)
+  const seen = new Set<Oid>()
+  const queue = [...roots]
+  const isKept = (oid: Oid): boolean => roots.has(oid) || repository.commit(oid).committer.timestamp * 1000 >= beforeMs
+  for (let oid = queue.pop(); oid !== undefined; oid = queue.pop()) {
+    if (seen.has(oid)) continue
+    seen.add(oid)
+    if (repository.read(oid).type !== 'commit') continue
+    const { parents } = repository.commit(oid)
+    if (known.has(oid)) cut.add(oid)
+    else if (parents.length > 0 && !parents.some(isKept)) cut.add(oid)
+    else queue.push(...parents)
+  }
+  return [...cut].sort()
+}
+
+const isGone = (decision: Decision): boolean => decision.history === 'remove'
+
+type Plan = {
+  readonly decisions: readonly Decision[]
+  readonly gone: readonly string[]
+  readonly cut: readonly Oid[]
+  readonly bytes: number
+}
+
+const planPrune = (context: Context, repository: Repository, state: State, policy: Retention): Plan => {
+  const nowMs = context.now().getTime()
+  const decisions = retention(state, policy, present(context, state), nowMs)
+  const gone = decisions.filter(isGone).map((d) => d.snapshot)
+  const after = without({ ...state, dropped: [...state.dropped, ...gone.map((id) => `refs/heads/${id}`)] }, new Set(gone))
+  const bytes = decisions.reduce((sum, d) => sum + (d.directory === 'remove' ? d.bytes : 0), 0)
+  return { decisions, gone, cut: cutOf(context, repository, after, cutoff(policy, nowMs)), bytes }
+}
+
+const newlyCut = (state: State, cut: readonly Oid[]): number => cut.filter((oid) => !state.cut.includes(oid)).length
+
+/** What `prune` would do, and why; reads only. Throws BAD_ARGUMENT. */
+export const previewPrune = (context: Context, options: PruneOptions): Pruned =>
+  reading(context, (repository) => {
+    const state = readState(context)
+    const { decisions, cut, bytes } = planPrune(context, repository, state, policyOf(options))
+    return { applied: false, decisions, bytes, cut: newlyCut(state, cut) }
+  })
+
+/** Takes a directory away in one step; what it held is committed before. */
+const evict = (session: Session, id: string): void => {
+  const { fs, paths } = session.context
+  const aside = join(paths.staging, `${id}${EVICTED}`)
+  rename(fs, paths.snapshot(id), aside)
+  removeTree(fs, aside)
+  discard(fs, paths.index(id))
+}
+
+/** What was edited in a directory that is going is committed on its branch first. */
+const settle = async (session: Session, ids: readonly string[]): Promise<void> => {
+  for (const id of ids) {
+    const snapshot = session.state.snapshots[id]
+    if (snapshot !== undefined && !isQuiet(look(session.context, snapshot)))
+      await checkpoint(session, id, 'before its directory was removed')
+  }
+}
+
+/**
+ * Removes directories that the policy does not keep, and cuts the oldest end of the history. What is active, pinned, or needed to go
+ * back or forward stays, whatever the policy says. The repository's space is made free by `gc`. Throws BAD_ARGUMENT.
+ */
+export const prune = async (session: Session, options: PruneOptions): Promise<Pruned> => {
+  const { context, repository } = session
+  const policy = policyOf(options)
+  const going = planPrune(context, repository, session.state, policy).decisions.filter((d) => d.directory === 'remove')
+  const ids = going.map((d) => d.snapshot)
+  await settle(session, ids)
+  const before = session.state
+  const { decisions, gone, cut, bytes } = planPrune(context, repository, before, policy)
+  if (ids.length > 0) session.commit({ type: 'note', event: { type: 'Evicted', data: { snapshots: ids } } })
+  for (const id of ids) evict(session, id)
+  const fresh = newlyCut(before, cut)
+  if (gone.length > 0 || fresh > 0) {
+    session.commit({ type: 'prune', data: { snapshots: [...gone], cut: [...cut] } })
+    session.project()
+  }
+  return { applied: true, decisions, bytes, cut: fresh }
+}
+
+export type PinnedSnapshot = { readonly snapshot: string; readonly commit: Oid; readonly note: string }
+
+/** Keeps a snapshot, as it is committed now, with its directory, whatever `prune` is told. Throws ABSENT, AMBIGUOUS. */
+export const pin = (session: Session, name: string, note: string): PinnedSnapshot => {
+  const { id: snapshot, commit } = resolveSnapshot(session.state, name)
+  const known = session.state.pins.find((p) => p.snapshot === snapshot)
+  if (known?.commit === commit && known.note === note) return { snapshot, commit, note }
+  session.commit({ type: 'pin', data: { snapshot, commit, note } })
+  session.project()
+  return { snapshot, commit, note }
+}
+
+/** Throws ABSENT when it is not pinned. */
+export const unpin = (session: Session, name: string): { readonly snapshot: string } => {
+  const { id: snapshot } = resolveSnapshot(session.state, name)
+  session.commit({ type: 'unpin', snapshot })
+  session.project()
+  return { snapshot }
+}
