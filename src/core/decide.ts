@@ -2,7 +2,7 @@ import { StrataError } from './errors.ts'
 import type { ActivationReason, CarriedCounts, EventData, HoldCause, NewEvent } from './events.ts'
 import type { Oid } from './git-objects.ts'
 import type { Snapshot, State } from './state.ts'
-import { neededSnapshots } from './retention.ts'
+import { neededHistory } from './retention.ts'
 import { activeSnapshot, beforeJob, lineage } from './state.ts'
 
 /**
@@ -129,7 +129,7 @@ const unpin = (state: State, snapshot: string): NewEvent[] => {
 
 /** Whatever a policy says: what is active, pinned, or needed to go back or forward, stays. */
 const prune = (state: State, data: EventData['Pruned']): NewEvent[] => {
-  const needed = neededSnapshots(state)
+  const needed = neededHistory(state)
   for (const id of data.snapshots) {
     existing(state, id)
     const reason = needed.get(id)

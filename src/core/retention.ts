@@ -53,6 +53,31 @@ export const neededSnapshots = (state: State): Map<string, string[]> => {
   return needed
 }
 
+/** From a snapshot to the one it was made of, and so on, up to `last`; nothing when it does not lead there. */
+const wayTo = (state: State, from: string | null, last: string): string[] => {
+  const way: string[] = []
+  for (let at = from; at !== null && !way.includes(at); at = state.snapshots[at]?.from ?? null) {
+    way.push(at)
+    if (at === last) return way
+  }
+  return []
+}
+
+/** Snapshots whose history no policy cuts off, and why: what is carried back or forward goes by every step between. */
+export const neededHistory = (state: State): Map<string, string[]> => {
+  const needed = neededSnapshots(state)
+  const active = activeSnapshot(state)
+  const before = active === undefined ? null : beforeJob(state, active)
+  const ways = [
+    ...(before === null ? [] : [wayTo(state, state.active, before)]),
+    ...state.undone.map(({ left, target }) => wayTo(state, left, target)),
+    // What is written late into the directory that was left last is carried on from there.
+    ...state.left.slice(-1).flatMap(({ snapshot }) => [wayTo(state, state.active, snapshot), wayTo(state, snapshot, state.active ?? '')]),
+  ]
+  for (const id of ways.flat()) if (!needed.has(id) && state.snapshots[id] !== undefined) needed.set(id, ['on the way back'])
+  return needed
+}
+
 const newestFirst = (state: State): Snapshot[] =>
   Object.values(state.snapshots).sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : a.id < b.id ? 1 : -1))
 
@@ -88,7 +113,7 @@ export const cutoff = (policy: Retention, nowMs: number): number | null => (poli
 
 /** What stays and what goes. `present`: the snapshots that have a directory. Pure. */
 export const retention = (state: State, policy: Retention, present: ReadonlySet<string>, nowMs: number): Decision[] => {
-  const needed = neededSnapshots(state)
+  const needed = neededHistory(state)
   const directories = directoryReasons(state, policy, present)
   const before = cutoff(policy, nowMs)
   return newestFirst(state).map((snapshot) => {

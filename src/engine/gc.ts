@@ -1,9 +1,7 @@
-import { join } from 'node:path'
 import { StrataError, messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { State } from '../core/state.ts'
 import { refsOf } from '../core/state.ts'
-import { removeTree } from '../storage/durable.ts'
 import { readLooseRefs, readPackedRefs } from '../storage/refs.ts'
 import { releasePacks } from '../storage/pack-write.ts'
 import type { RepackPlan, Repacked } from '../storage/repack.ts'
@@ -103,22 +101,16 @@ export const collectGarbage = (session: Session): Collected => {
     session.commit({ type: 'note', event: { type: 'Compacted', data: done } })
   }
   const done = repack(fs, paths.packs, planned.plan, planned.isWanted, { store: repository.packs, between })
-  if (done.dropped > 0) dropGraphs(context)
   releasePacks(fs, paths.packs)
   return { ...done, applied: true, peak: before.peak }
 }
 
-/** Stock git's files of which commits there are would name some that are no more; it makes them anew. */
-const dropGraphs = ({ fs, paths }: Context): void => {
-  for (const name of ['commit-graph', 'commit-graphs']) removeTree(fs, join(paths.repository, 'objects', 'info', name))
-}
-
 /** Merges small packs once there are many. Nothing is left out; whatever goes wrong is not the command's trouble. */
-export const mergePacks = ({ context, repository }: Session): void => {
+export const mergePacks = ({ context, repository }: Session, most = MOST_PACKS): void => {
   const { fs, paths } = context
   try {
-    if (packNames(fs, paths.packs).length <= MOST_PACKS) return
-    const plan = planRepack(fs, paths.packs, all, MOST_PACKS)
+    if (packNames(fs, paths.packs).length <= most) return
+    const plan = planRepack(fs, paths.packs, all, most)
     if (plan.packs.length < 2 || fs.statfs(context.root).freeBytes < plan.kept * 1.1) return
     repack(fs, paths.packs, plan, all, { store: repository.packs, between: () => undefined })
     releasePacks(fs, paths.packs)

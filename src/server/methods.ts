@@ -238,6 +238,50 @@ export const METHODS: Readonly<Record<string, Method>> = {
       return { ...done, files: [...done.files] }
     },
   }),
+  Prune: method({
+    summary: 'Removes directories that nobody needs and cuts old history; with dryRun only says what that would be, and why',
+    params: {
+      dryRun: z.boolean().default(false),
+      directories: z.number().int().nonnegative().optional(),
+      directoryBytes: z.number().int().nonnegative().nullable().default(null),
+      days: z.number().int().nonnegative().nullable().default(null),
+    },
+    result: z.object({ applied: z.boolean(), decisions: z.array(s.decision), bytes: z.number(), cut: z.number() }),
+    changes: true,
+    run: async (app, { directories, ...options }) => {
+      const { decisions, ...done } = await app.prune(directories === undefined ? options : { ...options, directories })
+      return { ...done, decisions: decisions.map((d) => ({ ...d, reasons: [...d.reasons] })) }
+    },
+  }),
+  CollectGarbage: method({
+    summary: 'Makes the space of what nothing leads to free; with dryRun only says how much',
+    params: { dryRun: z.boolean().default(false) },
+    result: z.object({
+      applied: z.boolean(),
+      packsBefore: z.number(),
+      packsAfter: z.number(),
+      bytesBefore: z.number(),
+      bytesAfter: z.number(),
+      dropped: z.number(),
+      peak: z.number(),
+    }),
+    changes: true,
+    run: (app, options) => app.gc(options),
+  }),
+  Pin: method({
+    summary: 'Keeps a snapshot and its directory, whatever is pruned',
+    params: { snapshot: z.string(), note: z.string().max(1000).default('') },
+    result: z.object({ snapshot: z.string(), commit: z.string(), note: z.string() }),
+    changes: true,
+    run: (app, { snapshot, note }) => app.pin(snapshot, note),
+  }),
+  Unpin: method({
+    summary: 'Lets pruning decide about a snapshot again',
+    params: { snapshot: z.string() },
+    result: z.object({ snapshot: z.string() }),
+    changes: true,
+    run: (app, { snapshot }) => app.unpin(snapshot),
+  }),
   Repair: method({
     summary: 'Heals what is damaged from what is not; with dryRun only says what that would be',
     params: { dryRun: z.boolean().default(false) },

@@ -263,3 +263,14 @@ export const snapshotView = named<SnapshotView>(
     commits: z.array(z.object(commit)),
   }),
 )
+
+/** What becomes of a snapshot's directory and history, and why. */
+export const decision = z.object({
+  snapshot: z.string(),
+  schemaVersion: z.string(),
+  createdAt: z.string(),
+  bytes: z.number(),
+  directory: z.enum(['keep', 'remove', 'absent']),
+  history: z.enum(['keep', 'remove']),
+  reasons: z.array(z.string()),
+})

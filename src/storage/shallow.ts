@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Oid } from '../core/git-objects.ts'
 import { isOid } from '../core/git-objects.ts'
-import { discard, replaceFile } from './durable.ts'
+import { discard, removeTree, replaceFile } from './durable.ts'
 import { readText } from './files.ts'
 import type { FsPort } from './fs.ts'
 
@@ -13,6 +13,8 @@ export const readShallow = (fs: FsPort, repository: string): Set<Oid> =>
 
 /** Durable when it returns, so that what is left out may be removed afterwards. */
 export const writeShallow = (fs: FsPort, repository: string, commits: readonly Oid[]): void => {
+  // What stock git has worked out over the history would say otherwise; it makes these anew.
+  for (const name of ['commit-graph', 'commit-graphs']) removeTree(fs, join(repository, 'objects', 'info', name))
   if (commits.length === 0) discard(fs, file(repository))
   else
     replaceFile(

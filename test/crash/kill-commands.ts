@@ -103,6 +103,14 @@ export const COMMANDS: readonly Command[] = [
     args: () => ['restore', '1.0.0:config.json', '--live'],
     nothing: [],
   },
+  { name: 'prune', before: run(init, ['migrate']), args: () => ['prune', '--directories', '0', '--days', '0', '--yes'], nothing: [] },
+  {
+    name: 'gc',
+    before: run(init, ['migrate'], ['prune', '--directories', '0', '--days', '0', '--yes']),
+    args: () => ['gc'],
+    nothing: [],
+  },
+  { name: 'pin', before: run(init, ['migrate']), args: () => ['pin', '1.1.0', '-m', 'kept'], nothing: [] },
   { name: 'start', before: run(), args: (original) => ['start', '--from', original], nothing: [] },
 ]
 

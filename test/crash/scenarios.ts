@@ -14,6 +14,8 @@ import type { ProgressSink } from '../../src/engine/progress.ts'
 import { recover } from '../../src/engine/recover.ts'
 import { repairStore } from '../../src/engine/repair.ts'
 import { restoreLive } from '../../src/engine/restore-live.ts'
+import { collectGarbage, mergePacks } from '../../src/engine/gc.ts'
+import { pin, prune, unpin } from '../../src/engine/prune.ts'
 import { redo, rollback } from '../../src/engine/rollback.ts'
 import type { Session } from '../../src/engine/session.ts'
 import { openSession } from '../../src/engine/session.ts'
@@ -38,6 +40,8 @@ export type Scenario = {
   readonly run: (place: Place, fs: FsPort, meanwhile?: Meanwhile) => Promise<void>
   /** What must be true besides once the command has been acknowledged; what is wrong, in words. */
   readonly acknowledged?: (store: Tree) => string[]
+  /** It is told to drop history. */
+  readonly drops?: true
   /** How the next start opens the store; by default it recovers. Returns what it did. */
   readonly reopen?: (context: Context) => Promise<string[]>
 }
@@ -220,6 +224,20 @@ const mend = async (place: Place, fs: FsPort): Promise<void> => {
 const mendAgain = async (context: Context): Promise<string[]> => [...(await repairStore(context)).actions]
 const again = (place: Place): Promise<void> => inStore(place, nodeFsPort, (session) => redo(session, false))
 
+const packsIn = (store: Tree): number => [...store.keys()].filter((path) => path.endsWith('.idx')).length
+
+/** Four steps in one job: three directories that nobody needs, one of them written to; and a few checkpoints. */
+const prunable = async (place: Place): Promise<void> => {
+  await init(place)
+  await upgrade(place)
+  for (const name of nodeFs.readdirSync(join(place.store, 'snapshots')))
+    if (name.startsWith('1.1.0-')) edit(join(place.store, 'snapshots', name, 'config.json'), renamed)
+  for (let n = 0; n < 3; n++) {
+    edit(join(activeDirectory(place.store), 'config.json'), (text) => `${text}\n`)
+    await check(place)
+  }
+}
+
 /** Commands with one outcome. A new command that writes belongs here, with an entry of its own. */
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'init', before: nothing, run: init },
@@ -299,6 +317,51 @@ export const SCENARIOS: readonly Scenario[] = [
       writeThen(place)
     },
     run: (place, fs) => inStore(place, fs, (session) => redo(session, false)),
+  },
+  {
+    name: 'prune of directories that were written to, and of history',
+    before: prunable,
+    run: (place, fs) => inStore(place, fs, (session) => prune(session, { directories: 0, days: 0 })),
+    drops: true,
+    acknowledged: (store) => [
+      ...(store.has('repo.git/shallow') ? [] : ['the end of the history is not told']),
+      ...([...store.keys()].some((path) => path.startsWith('snapshots/1.1.0-')) ? ['a directory is still there'] : []),
+    ],
+  },
+  {
+    name: 'gc',
+    before: async (place) => {
+      await prunable(place)
+      await inStore(place, nodeFsPort, (session) => prune(session, { directories: 0, days: 0 }))
+    },
+    run: (place, fs) => inStore(place, fs, (session) => Promise.resolve(collectGarbage(session))),
+    drops: true,
+    acknowledged: (store) => (packsIn(store) <= 1 ? [] : ['there is more than one pack']),
+  },
+  {
+    name: 'merging of packs',
+    before: prunable,
+    run: (place, fs) =>
+      inStore(place, fs, (session) => {
+        mergePacks(session, 2)
+        return nothing()
+      }),
+    acknowledged: (store) => (packsIn(store) <= 2 ? [] : ['the packs were not merged']),
+  },
+  {
+    name: 'pin and unpin',
+    before: prunable,
+    run: (place, fs) =>
+      inStore(place, fs, (session) => {
+        pin(session, '1.1.0', 'kept')
+        pin(session, '2.0.0', '')
+        unpin(session, '2.0.0')
+        return nothing()
+      }),
+    acknowledged: (store) => {
+      const refs = store.get('repo.git/packed-refs')?.toString('utf8') ?? ''
+      return refs.includes('refs/pins/1.1.0-') && !refs.includes('refs/pins/2.0.0-') ? [] : ['the pins are not what they should be']
+    },
   },
   {
     name: 'redo',

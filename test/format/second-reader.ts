@@ -112,6 +112,9 @@ export type State = {
   undone: Undone[]
   journal: string | null
   sliced: number
+  pins: Map<string, string>
+  cut: string[]
+  dropped: string[]
   critical: string[]
 }
 
@@ -127,6 +130,9 @@ const empty = (): State => ({
   undone: [],
   journal: null,
   sliced: 0,
+  pins: new Map(),
+  cut: [],
+  dropped: [],
   critical: [],
 })
 
@@ -200,6 +206,21 @@ const RULES: Readonly<Record<string, (state: State, event: Event, at: string) =>
     state.hold = null
     state.pointerSeq = seq
   },
+  Pinned: (state, { data }) => {
+    state.pins.set(String(data.snapshot), String(data.commit))
+    state.dropped = state.dropped.filter((ref) => ref !== `refs/pins/${String(data.snapshot)}`)
+  },
+  Unpinned: (state, { data }) => {
+    state.pins.delete(String(data.snapshot))
+    state.dropped.push(`refs/pins/${String(data.snapshot)}`)
+  },
+  Pruned: (state, { data }) => {
+    for (const id of data.snapshots as string[]) {
+      state.snapshots.delete(id)
+      state.dropped.push(`refs/heads/${id}`)
+    }
+    state.cut = data.cut as string[]
+  },
   MigrationFailed: (state) => {
     state.running = null
   },
@@ -250,7 +271,8 @@ export const readObjects = (store: string): Map<string, GitObject> => {
 }
 
 export const expectedRefs = (state: State): string => {
-  const refs = Array.from(state.snapshots.values(), ({ id, commit }) => [`refs/heads/${id}`, commit] as const)
+  const refs = Array.from(state.snapshots.values(), ({ id, commit }): [string, string] => [`refs/heads/${id}`, commit])
+  for (const [id, commit] of state.pins) refs.push([`refs/pins/${id}`, commit])
   if (state.journal !== null) refs.push(['refs/heads/strata/journal', state.journal])
   const rows = refs.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map(([name, oid]) => `${oid} ${name}\n`)
   return `# pack-refs with: sorted \n${rows.join('')}`

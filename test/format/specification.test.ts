@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -119,6 +119,13 @@ const check = (store: string): Read => {
   const { lines, state, objects } = found
   expect(readFileSync(join(store, 'CURRENT'), 'utf8')).toBe(currentOf(state))
   expect(readFileSync(join(store, 'repo.git/packed-refs'), 'utf8')).toBe(expectedRefs(state))
+  const cut = existsSync(join(store, 'repo.git/shallow')) ? readFileSync(join(store, 'repo.git/shallow'), 'utf8') : ''
+  expect(cut).toBe(
+    state.cut
+      .map((oid) => `${oid}\n`)
+      .sort()
+      .join(''),
+  )
   expect(readFileSync(join(store, 'repo.git/HEAD'), 'utf8')).toBe(`ref: refs/heads/${state.active ?? 'none'}\n`)
   expect(readdirSync(join(store, 'staging'))).toEqual([])
   for (const snapshot of state.snapshots.values()) {
@@ -135,7 +142,7 @@ const check = (store: string): Read => {
       expect(trailers['Manifest-Sha256']).toBe(digestOf(manifest))
       expect(trailers['Strata-Snapshot']).toBe(snapshot.id)
       expect(trailers['Schema-Version']).toBe(snapshot.schemaVersion)
-      if (at === snapshot.sealed) break
+      if (at === snapshot.sealed || state.cut.includes(at)) break
     }
   }
   const active = state.snapshots.get(state.active ?? '')
@@ -305,6 +312,18 @@ describe('a reader written from the specification alone agrees with Strata', () 
     expect(after.length).toBe(lines.length + 1)
     expect(isValid(copy)).toBe(true)
     expect(strata(copy, 'history', '--all')).not.toContain('Late')
+  })
+
+  test('after pins, pruning, and packs that were rewritten', () => {
+    strata(store, 'pin', '1.2.0', '-m', 'kept')
+    strata(store, 'pin', '2.0.0')
+    strata(store, 'unpin', '2.0.0')
+    expect([...check(store).state.pins.keys()].map((id) => id.slice(0, 5))).toEqual(['1.2.0'])
+    strata(store, 'prune', '--directories', '0', '--days', '0', '--yes')
+    const { state } = check(store)
+    expect(state.cut.length).toBeGreaterThan(0)
+    strata(store, 'gc')
+    expect(check(store).objects.size).toBeGreaterThan(0)
   })
 
   test('and refuses what was changed by a single letter', () => {

@@ -20,6 +20,10 @@ const ASKED: Readonly<Record<string, unknown>> = {
   FileHistory: { path: 'config.json' },
   Read: bytes('config.json'),
   Repair: { dryRun: true },
+  Prune: { dryRun: true },
+  CollectGarbage: { dryRun: true },
+  Pin: { snapshot: '@', note: 'kept' },
+  Unpin: { snapshot: '@' },
   Restore: { snapshot: '@', path: 'config.json' },
   Start: { reads: ['2.1.0'] },
 }
