@@ -356,20 +356,20 @@ export class App extends Keeper {
 
   #ended(id: string | null): MigrationJob {
     const status = statusOf(readState(this.#context), summaryOf(this.dataset), this.#place())
-    const job = id === null ? nothingDone(status) : this.#recorded(id)
+    const job = id === null ? nothingDone(status, this.#context.now().toISOString()) : this.#recorded(id)
     this.#tracker.ended(job)
     return job
   }
 }
 
 /** There was nothing to migrate: a job that is complete without having been one. */
-const nothingDone = (status: MigrationStatus): MigrationJob => ({
+const nothingDone = (status: MigrationStatus, now: string): MigrationJob => ({
   id: '',
   fromVersion: status.currentVersion,
   toVersion: status.currentVersion,
   status: 'completed',
-  startTime: '',
-  endTime: null,
+  startTime: now,
+  endTime: now,
   filesProcessed: 0,
   filesTransformed: 0,
   filesRemembered: 0,

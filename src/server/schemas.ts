@@ -29,7 +29,10 @@ const named = <T>(id: string, schema: z.ZodType<T>): z.ZodType<T> => schema.meta
 
 const count = z.int().min(0)
 const orNull = <T extends z.ZodType>(schema: T) => z.union([schema, z.null()])
-const time = z.string().describe('RFC 3339')
+const time = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/)
+  .describe('RFC 3339')
 
 export const issue = named<Issue>(
   'Issue',

@@ -1,0 +1,3 @@
+module example/netmonitor
+
+go 1.19
