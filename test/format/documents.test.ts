@@ -95,7 +95,16 @@ describe('README.md', () => {
   })
 
   test('and the other documents link only to what is there', () => {
-    for (const name of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'store/README.md']) {
+    for (const name of [
+      'README.md',
+      'CONTRIBUTING.md',
+      'CHANGELOG.md',
+      'REFERENCE.md',
+      'API.md',
+      'store/README.md',
+      'test/README.md',
+      'test/example-netmonitor-go/README.md',
+    ]) {
       const text = readFileSync(join(ROOT, name), 'utf8')
       for (const [, target = ''] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g))
         if (!target.startsWith('https:')) expect(existsSync(join(ROOT, dirname(name), target)), `${name}: ${target}`).toBe(true)
