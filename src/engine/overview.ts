@@ -7,7 +7,7 @@ import type { Context } from './context.ts'
 import { readView } from './read.ts'
 
 /** A snapshot, and whether its directory is there: one that was removed to save space comes back when it is needed. */
-export type ListedSnapshot = Snapshot & { readonly isMaterialised: boolean }
+export type ListedSnapshot = Snapshot & { readonly isMaterialised: boolean; readonly isPinned: boolean }
 
 /** All that the journal says is true now. */
 export type Overview = {
@@ -50,7 +50,11 @@ export const overview = (context: Context): Overview => {
     versions,
     active: state.active,
     hold: state.hold === null ? null : { since: state.hold.since, reason: state.hold.reason },
-    snapshots: Object.values(state.snapshots).map((s) => ({ ...s, isMaterialised: fs.lstat(paths.snapshot(s.id)) !== undefined })),
+    snapshots: Object.values(state.snapshots).map((s) => ({
+      ...s,
+      isMaterialised: fs.lstat(paths.snapshot(s.id)) !== undefined,
+      isPinned: state.pins.some((pin) => pin.snapshot === s.id),
+    })),
     jobs: state.jobs.map((job) => jobOf(job, { directoryOf: paths.snapshot })),
     running: state.running,
     redo: redoOf(state),

@@ -76,7 +76,7 @@ const snapshotMembers = {
 export const snapshot = named<Snapshot>('Snapshot', z.object(snapshotMembers))
 const listedSnapshot = named<ListedSnapshot>(
   'ListedSnapshot',
-  z.object({ ...snapshotMembers, isMaterialised: z.boolean().describe('whether its directory is there') }),
+  z.object({ ...snapshotMembers, isMaterialised: z.boolean().describe('whether its directory is there'), isPinned: z.boolean() }),
 )
 
 export const job = named<MigrationJob>(

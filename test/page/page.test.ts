@@ -234,6 +234,31 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     expect(await serious(page)).toEqual([])
   })
 
+  test('pins a snapshot, and makes room: what goes and why first, a second click does it', async () => {
+    const box = migrated(sample(3))
+    const { page, complaints } = await opened(box)
+    await page.getByRole('button', { name: /^Pin 1\.1\.0/ }).click()
+    await page.getByRole('button', { name: /^Unpin 1\.1\.0/ }).waitFor()
+    await page.getByRole('button', { name: 'Make room …' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: /^Remove 2 directory copies now/ }).waitFor()
+    const told = (await dialog.textContent()) ?? ''
+    for (const word of ['active', 'before the last job', 'pinned', 'goes']) expect(told).toContain(word)
+    expect(await serious(page)).toEqual([])
+    await shot(page, 'make-room')
+    expect(readdirSync(join(box.store, 'snapshots'))).toHaveLength(5)
+    await dialog.getByRole('button', { name: /^Remove/ }).click()
+    await dialog.getByText('are free again').waitFor()
+    expect(
+      readdirSync(join(box.store, 'snapshots'))
+        .map((name) => name.slice(0, 5))
+        .sort(),
+    ).toEqual(['1.0.0', '1.1.0', '2.1.0'])
+    await shot(page, 'made-room')
+    expect(box.doc('verify').valid).toBe(true)
+    expect(complaints).toEqual([])
+  })
+
   test('can be used by keyboard alone', async () => {
     const box = migrated()
     const { page } = await opened(box)

@@ -8,6 +8,7 @@ import { badge, problem } from './parts.ts'
 import { sizeCard } from './plots.ts'
 import type { Model } from './store.ts'
 import { refresher } from './store.ts'
+import { makeRoom, pinOrNot } from './room.ts'
 import { snapshotsCard, timelineCard } from './timeline.ts'
 import type { Progress } from './types.ts'
 
@@ -38,7 +39,13 @@ const content = (): Child[] => {
     model.failure === null ? null : problem(model.failure),
     h('div', { class: 'column' }, progressCard(model), activeCard(known), upgradeCard(known, model), goingBackCard(known), sizeCard(known)),
     h('div', { class: 'column' }, timelineCard(known, compare)),
-    h('div', { class: 'whole' }, known.overview.snapshots.length === 0 ? null : snapshotsCard(known, { compare, files })),
+    h(
+      'div',
+      { class: 'whole' },
+      known.overview.snapshots.length === 0
+        ? null
+        : snapshotsCard(known, { compare, files, pin: (s) => void pinOrNot(known, s), room: () => void makeRoom(known) }),
+    ),
   ]
 }
 

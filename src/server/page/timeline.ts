@@ -3,6 +3,7 @@ import { button, h } from './dom.ts'
 import { many, number, size, time } from './format.ts'
 import { goBackTo } from './going-back.ts'
 import { badge, card, issues } from './parts.ts'
+import { trouble } from './room.ts'
 import type { Known } from './store.ts'
 import type { Event, Issue, Listed } from './types.ts'
 
@@ -168,9 +169,20 @@ const groups = (events: readonly Event[]): Map<string, Event[]> => {
 }
 
 const mark = (s: Listed, known: Known): Child =>
-  s.id === known.overview.active ? badge('active', 'good') : s.isMaterialised ? badge('kept') : badge('in the repository only', 'note')
+  h(
+    'span',
+    {},
+    s.id === known.overview.active ? badge('active', 'good') : s.isMaterialised ? badge('kept') : badge('in the repository only', 'note'),
+    s.isPinned && ' ',
+    s.isPinned && badge('pinned', 'note'),
+  )
 
-export type Actions = { readonly compare: (a: string, b: string) => void; readonly files: (id: string) => void }
+export type Actions = {
+  readonly compare: (a: string, b: string) => void
+  readonly files: (id: string) => void
+  readonly pin: (snapshot: Listed) => void
+  readonly room: () => void
+}
 
 const row = (s: Listed, known: Known, act: Actions): HTMLElement =>
   h(
@@ -191,6 +203,13 @@ const row = (s: Listed, known: Known, act: Actions): HTMLElement =>
           act.files(s.id)
         },
         { 'aria-label': `Files of ${s.schemaVersion}, ${s.id}`, 'data-key': `files ${s.id}` },
+      ),
+      button(
+        s.isPinned ? 'Unpin' : 'Pin',
+        () => {
+          act.pin(s)
+        },
+        { 'aria-label': `${s.isPinned ? 'Unpin' : 'Pin'} ${s.schemaVersion}, ${s.id}`, 'data-key': `pin ${s.id}` },
       ),
       s.id !== known.overview.active &&
         button(
@@ -215,5 +234,11 @@ export const snapshotsCard = (known: Known, act: Actions): HTMLElement => {
     h('thead', {}, h('tr', {}, ...heads, h('th', { scope: 'col' }, h('span', { class: 'hidden' }, 'actions')))),
     h('tbody', {}, ...rows),
   )
-  return card('Snapshots', 'snapshots', h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'snapshots' }, table))
+  return card(
+    'Snapshots',
+    'snapshots',
+    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'snapshots' }, table),
+    h('div', { class: 'actions' }, button('Make room …', act.room, { 'data-key': 'room' })),
+    trouble,
+  )
 }

@@ -22,7 +22,7 @@ export type Snapshot = {
   readonly verifiedAt: string | null
   readonly findings: readonly Issue[]
 }
-export type Listed = Snapshot & { readonly isMaterialised: boolean }
+export type Listed = Snapshot & { readonly isMaterialised: boolean; readonly isPinned: boolean }
 export type Job = {
   readonly id: string
   readonly fromVersion: string
@@ -132,3 +132,15 @@ export type Comparison = {
 export type RecordCount = { readonly path: string; readonly before: number | null; readonly after: number | null }
 export type SnapshotFiles = { readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[] }
 export type FileContent = { readonly size: number; readonly base64: string }
+export type Pruned = {
+  readonly decisions: readonly {
+    readonly snapshot: string
+    readonly schemaVersion: string
+    readonly bytes: number
+    readonly directory: string
+    readonly history: string
+    readonly reasons: readonly string[]
+  }[]
+  readonly bytes: number
+}
+export type Collected = { readonly bytesBefore: number; readonly bytesAfter: number }
