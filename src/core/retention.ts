@@ -92,6 +92,7 @@ const directoryReasons = (
   const there = newestFirst(state).filter(({ id }) => present.has(id))
   let bytes = there.filter(({ id }) => needed.has(id)).reduce((sum, s) => sum + s.bytes, 0)
   let others = 0
+  const unneeded = policy.directories === 0 ? 'not needed' : `not needed, and not one of the ${policy.directories} newest besides`
   for (const snapshot of there) {
     const why = needed.get(snapshot.id)
     if (why !== undefined) {
@@ -100,7 +101,7 @@ const directoryReasons = (
     }
     others += 1
     bytes += snapshot.bytes
-    if (others > policy.directories) found.set(snapshot.id, { keep: false, reason: `not one of the ${policy.directories} newest besides` })
+    if (others > policy.directories) found.set(snapshot.id, { keep: false, reason: unneeded })
     else if (policy.directoryBytes !== null && bytes > policy.directoryBytes)
       found.set(snapshot.id, { keep: false, reason: `all directories together would be over ${policy.directoryBytes} bytes` })
     else found.set(snapshot.id, { keep: true, reason: `one of the ${policy.directories} newest besides` })

@@ -23,10 +23,20 @@ type Read = { readonly bytes: Buffer; readonly stat: FileStat }
 const special = (path: string): StrataError =>
   new StrataError('SPECIAL_FILE', `${path} is not a regular file`, { data: { file: path }, hint: 'Move it out of the data directory.' })
 
+/** A file is hashed and deflated in one piece, and Node takes no longer one. */
+const MOST_BYTES = 2 ** 31 - 1
+
+const tooLarge = (path: string, size: number): StrataError =>
+  new StrataError('UNREADABLE', `${path} has ${size} bytes; a file may have at most ${MOST_BYTES}`, {
+    data: { file: path, size, most: MOST_BYTES },
+    hint: 'Move it out of the data directory, or let the dataset ignore it. Nothing was changed.',
+  })
+
 /** One read; undefined when the file changed meanwhile. */
 const attempt = (fs: FsPort, fd: number, path: string): Read | undefined => {
   const before = fs.fstat(fd)
   if (!before.isFile()) throw special(path)
+  if (before.size > MOST_BYTES) throw tooLarge(path, before.size)
   const buffer = Buffer.allocUnsafe(before.size)
   const got = readFully(fs, fd, buffer, 0)
   const after = fs.fstat(fd)

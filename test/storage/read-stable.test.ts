@@ -1,6 +1,17 @@
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
@@ -154,6 +165,16 @@ describe('readStable', () => {
     chmodSync(path, 0o644)
     const { fs } = faultyFs(nodeFsPort, (op) => (op.call === 'read' ? { code: 'EIO' } : undefined))
     expect(failure(() => readStable(fs, path, 'config.json'))).toMatchObject({ code: 'UNREADABLE', data: { systemCode: 'EIO' } })
+  })
+
+  test('one that is larger than Node can hash in one piece is UNREADABLE, with its size and the limit', () => {
+    const path = file('')
+    // Sparse: it takes no room.
+    truncateSync(path, 2 ** 31)
+    expect(failure(() => readStable(nodeFsPort, path, 'data/huge.json'))).toMatchObject({
+      code: 'UNREADABLE',
+      data: { file: 'data/huge.json', size: 2 ** 31, most: 2 ** 31 - 1 },
+    })
   })
 
   test('leaves no handle open, and gives undefined for a file that goes while it waits', () => {

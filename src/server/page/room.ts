@@ -49,7 +49,15 @@ const table = ({ decisions }: Pruned): HTMLElement =>
     h(
       'table',
       {},
-      h('thead', {}, h('tr', {}, ...['version', 'size', 'directory', 'why'].map((name) => h('th', { scope: 'col' }, name)))),
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ...['version', 'size', 'directory', 'why'].map((name) => h('th', { scope: 'col', class: name === 'size' ? 'number' : '' }, name)),
+        ),
+      ),
       h('tbody', {}, ...decisions.map(row)),
     ),
   )
