@@ -48,6 +48,35 @@ test('the library in ten lines runs, and does what its comments say', () => {
   expect(valid).toBe('true')
 })
 
+test('the main process of an Electron application runs as it stands: upgrades with progress, and rolls back when the window asks', () => {
+  const code = README.slice(README.indexOf('### Electron'))
+  put('electron/main.mjs', codeBlock(code))
+  put('electron/migrations.mjs', codeBlock(CONTRIBUTING))
+  put('electron/user/data/notes/today.json', '[{"text":"write","minutes":2}]')
+  // Stands for Electron: what the example calls, and what a user then does.
+  put(
+    'node_modules/electron/index.js',
+    `const said = []
+export const app = { getPath: () => ${JSON.stringify(join(scratch, 'electron/user'))}, whenReady: async () => undefined }
+export class BrowserWindow {
+  webContents = { send: (channel, value) => said.push([channel, value.phase ?? value]) }
+  loadFile = async () => {
+    await handlers.get('rollback')()
+    console.log(JSON.stringify(said))
+  }
+}
+const handlers = new Map()
+export const ipcMain = { handle: (name, run) => handlers.set(name, run) }`,
+  )
+  put('node_modules/electron/package.json', '{"name":"electron","type":"module","main":"index.js"}')
+  const said = JSON.parse(node('electron/main.mjs')) as [string, string][]
+  expect(said.filter(([channel]) => channel === 'migration').map(([, phase]) => phase)).toContain('migrating')
+  const [, directory = ''] = said.find(([channel]) => channel === 'data') ?? []
+  expect(JSON.parse(readFileSync(join(directory, 'notes/today.json'), 'utf8'))).toMatchObject({ schemaVersion: '2.0.0' })
+  const store = join(scratch, 'electron/user/store')
+  expect((JSON.parse(readFileSync(join(store, 'CURRENT'), 'utf8')) as { schemaVersion: string }).schemaVersion).toBe('1.0.0')
+})
+
 describe('the migrations of another application', () => {
   const cli = (...args: string[]): string => node(join(ROOT, 'dist/cli.js'), '-q', '--store', 'notes', '--migrations', 'notes.mjs', ...args)
   const original = '[\n  {"text": "write", "minutes": 2},\n  {"text": "rest", "minutes": 1.5, "mood": 1.0}\n]'
