@@ -34,6 +34,11 @@ const totals = ({ decisions, bytes, cut }: Pruned): string => {
   return `${plural(directories, 'directory').replace('directorys', 'directories')}, ${size(bytes)}; history: ${plural(gone, 'snapshot')}, cut at ${plural(cut, 'commit')}`
 }
 
+const removed = (run: Run, done: Pruned): number => {
+  print(run, done, [paint('green', `Removed ${totals(done)}`), 'Make the repository smaller with: strata gc'])
+  return 0
+}
+
 /** Says what goes and why; removes it once someone has agreed. */
 export const prune = async (run: Run): Promise<number> => {
   const policy = {
@@ -41,16 +46,16 @@ export const prune = async (run: Run): Promise<number> => {
     directoryBytes: count(run, 'max-megabytes', MEGABYTE) ?? null,
     days: count(run, 'days') ?? null,
   }
-  const plan = await run.app.prune({ ...policy, dryRun: true })
+  const isAgreed = run.parsed.flags.yes === true && run.parsed.flags['dry-run'] !== true
+  const plan = await run.app.prune({ ...policy, dryRun: !isAgreed })
   const isNothing = !plan.decisions.some(goes) && plan.cut === 0
   const planned = [...plan.decisions.map(decisionText), isNothing ? 'Nothing to remove.' : `To be removed: ${totals(plan)}`]
+  if (isAgreed && !isNothing) return removed(run, plan)
   if (isNothing || !(await agreed(run, planned))) {
     print(run, plan, isNothing || run.parsed.flags['dry-run'] === true ? planned : [...planned, 'Do it with: strata prune --yes'])
     return 0
   }
-  const done = await run.app.prune(policy)
-  print(run, done, [paint('green', `Removed ${totals(done)}`), 'Make the repository smaller with: strata gc'])
-  return 0
+  return removed(run, await run.app.prune(policy))
 }
 
 export const gc = async (run: Run): Promise<number> => {

@@ -4,18 +4,20 @@ import type { State } from '../core/state.ts'
 import { refsOf } from '../core/state.ts'
 import { readLooseRefs, readPackedRefs } from '../storage/refs.ts'
 import { releasePacks } from '../storage/pack-write.ts'
-import type { RepackPlan, Repacked } from '../storage/repack.ts'
-import { packNames, planRepack, reachable, repack } from '../storage/repack.ts'
+import type { RepackPlan, Repacked, Wishes } from '../storage/repack.ts'
+import { packNames, planRepack, repack } from '../storage/repack.ts'
+import { reachable } from '../storage/reachable.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import { dropLeftovers } from './memo.ts'
 import { reading } from './history.ts'
 import { readState } from './read.ts'
 import type { Session } from './session.ts'
+import { familiesOf } from './versions.ts'
 
 /** More packs than this are merged: 10,000 of them make `git log` take seconds. */
 const MOST_PACKS = 32
-const all = (): boolean => true
+const EVERYTHING: Wishes = { isWanted: () => true, families: new Map() }
 
 export type Collected = Repacked & {
   /** Whether it was done, or only said. */
@@ -44,7 +46,7 @@ export const rootsOf = ({ fs, paths }: Context, state: State): Set<Oid> => {
   ])
 }
 
-type Planned = { readonly plan: RepackPlan; readonly isWanted: (oid: Oid) => boolean }
+type Planned = { readonly plan: RepackPlan; readonly wishes: Wishes }
 
 const planGc = (context: Context, repository: Repository, state: State): Planned => {
   const wanted = reachable(repository.packs, rootsOf(context, state), new Set(state.cut), (oid) => {
@@ -53,8 +55,9 @@ const planGc = (context: Context, repository: Repository, state: State): Planned
       hint: 'Nothing was removed. See what can be healed: strata repair',
     })
   })
-  const isWanted = (oid: Oid): boolean => wanted.has(oid)
-  return { plan: planRepack(context.fs, context.paths.packs, isWanted, 1), isWanted }
+  const heads = Object.values(state.snapshots).map((s) => s.commit)
+  const wishes = { isWanted: (oid: Oid) => wanted.has(oid), families: familiesOf(repository, heads) }
+  return { plan: planRepack(context.fs, context.paths.packs, wishes, 1), wishes }
 }
 
 const told = ({ plan }: Planned, applied: boolean): Collected => {
@@ -100,7 +103,7 @@ export const collectGarbage = (session: Session): Collected => {
   const between = (done: Repacked): void => {
     session.commit({ type: 'note', event: { type: 'Compacted', data: done } })
   }
-  const done = repack(fs, paths.packs, planned.plan, planned.isWanted, { store: repository.packs, between })
+  const done = repack(fs, paths.packs, planned.plan, planned.wishes, { store: repository.packs, between })
   releasePacks(fs, paths.packs)
   return { ...done, applied: true, peak: before.peak }
 }
@@ -110,9 +113,9 @@ export const mergePacks = ({ context, repository }: Session, most = MOST_PACKS):
   const { fs, paths } = context
   try {
     if (packNames(fs, paths.packs).length <= most) return
-    const plan = planRepack(fs, paths.packs, all, most)
+    const plan = planRepack(fs, paths.packs, EVERYTHING, most)
     if (plan.packs.length < 2 || fs.statfs(context.root).freeBytes < plan.kept * 1.1) return
-    repack(fs, paths.packs, plan, all, { store: repository.packs, between: () => undefined })
+    repack(fs, paths.packs, plan, EVERYTHING, { store: repository.packs, between: () => undefined })
     releasePacks(fs, paths.packs)
   } catch (error) {
     context.log('warning', `packs were not merged: ${messageOf(error)}`)

@@ -5,7 +5,7 @@ import type { Decision, Retention } from '../core/retention.ts'
 import { RETENTION, cutoff, retention } from '../core/retention.ts'
 import type { State } from '../core/state.ts'
 import { StrataError } from '../core/errors.ts'
-import { discard, removeTree, rename } from '../storage/durable.ts'
+import { discard, fsyncDirectory, removeTree, rename } from '../storage/durable.ts'
 import type { Repository } from '../storage/repository.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
@@ -107,6 +107,9 @@ const evict = (session: Session, id: string): void => {
   const { fs, paths } = session.context
   const aside = join(paths.staging, `${id}${EVICTED}`)
   rename(fs, paths.snapshot(id), aside)
+  // A power cut must not bring half of it back: what is missing would be taken for an edit.
+  fsyncDirectory(fs, paths.snapshots)
+  fsyncDirectory(fs, paths.staging)
   removeTree(fs, aside)
   discard(fs, paths.index(id))
 }

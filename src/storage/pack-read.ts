@@ -15,6 +15,7 @@ export type ObjectContent = { readonly type: ObjectType; readonly bytes: Buffer 
 
 const OPEN_PACKS = 8
 const DELTA_DEPTH = 4096
+const MOST_KEPT = 64 * 1024 * 1024
 const CHECKSUM = 20
 
 const LOOSE_HEADER = /^(blob|tree|commit|tag) (0|[1-9]\d{0,12})\0/
@@ -31,6 +32,9 @@ const inflateLoose = (packed: Buffer, most: number): ObjectContent => {
   // The expression above lets these four through.
   return { type: type as ObjectType, bytes }
 }
+
+/** A version that a delta is made from may be larger than what is made, within reason. */
+const mostOfBase = (most: number): number => Math.min(MOST_BYTES, Math.max(16 * most, 512 * 1024 * 1024))
 
 type Pack = { readonly name: string; readonly index: PackIndex }
 
@@ -50,6 +54,8 @@ export class PackStore {
   #broken: StrataError | undefined
   /** Least recently used first; bounded, so that few file handles are enough. */
   readonly #open = new Map<string, { fd: number; end: number }>()
+  /** What the last delta was made from: versions of one file follow each other. */
+  #lastBase: { readonly name: string; readonly offset: number; readonly found: ObjectContent } | null = null
 
   constructor(fs: FsPort, dir: string) {
     this.#fs = fs
@@ -116,6 +122,7 @@ export class PackStore {
   }
 
   close(): void {
+    this.#lastBase = null
     for (const { fd } of this.#open.values()) this.#fs.close(fd)
     this.#open.clear()
   }
@@ -146,12 +153,18 @@ export class PackStore {
     const bases = new Set<Oid>()
     for (let at = { pack, offset }; deltas.length <= DELTA_DEPTH; ) {
       const { name } = at.pack
+      const known = this.#lastBase
+      if (deltas.length > 0 && known?.name === name && known.offset === at.offset)
+        return { type: known.found.type, bytes: deltas.reduceRight(applied, known.found.bytes) }
       const { fd, end } = this.#handle(name)
       const entry = readEntryHeader(this.#fs, fd, name, at.offset)
-      if (entry.size > most)
+      if (entry.size > (deltas.length === 0 ? most : mostOfBase(most)))
         throw new StrataError('CORRUPT', `${name}, offset ${at.offset}: declares ${entry.size} bytes`, { data: { file: name } })
       const { bytes } = inflateEntry(this.#fs, fd, name, entry, end)
-      if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') return { type: entry.kind, bytes: deltas.reduceRight(applied, bytes) }
+      if (entry.kind !== 'ofs-delta' && entry.kind !== 'ref-delta') {
+        if (deltas.length > 0 && bytes.length <= MOST_KEPT) this.#lastBase = { name, offset: at.offset, found: { type: entry.kind, bytes } }
+        return { type: entry.kind, bytes: deltas.reduceRight(applied, bytes) }
+      }
       deltas.push(bytes)
       if (typeof entry.base === 'string') {
         if (bases.has(entry.base)) break

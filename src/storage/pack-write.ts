@@ -103,7 +103,9 @@ export const removePacks = (fs: FsPort, dir: string, names: readonly string[]): 
   for (const name of left) keepPack(fs, join(dir, `${name}.keep`))
   fsyncDirectory(fs, dir)
   // The index first: git and we look for packs by it.
-  for (const ending of ['idx', 'rev', 'bitmap', 'mtimes', 'pack']) for (const name of left) discard(fs, join(dir, `${name}.${ending}`))
+  for (const name of left) discard(fs, join(dir, `${name}.idx`))
+  fsyncDirectory(fs, dir)
+  for (const ending of ['rev', 'bitmap', 'mtimes', 'pack']) for (const name of left) discard(fs, join(dir, `${name}.${ending}`))
   fsyncDirectory(fs, dir)
   for (const name of left) discard(fs, join(dir, `${name}.keep`))
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import type { ObjectType, Oid } from '../core/git-objects.ts'
-import { isOid, oidAt } from '../core/git-objects.ts'
+import type { Oid } from '../core/git-objects.ts'
 import { discard } from './durable.ts'
 import { readFile } from './files.ts'
 import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
+import { deltaEntry, prefixDelta } from './pack-delta.ts'
 import { readEntryHeader } from './pack-entry.ts'
 import type { IndexedEntry } from './pack-index.ts'
 import { PackIndex } from './pack-index.ts'
@@ -52,8 +52,27 @@ export type RepackPlan = { readonly packs: readonly Pack[]; readonly kept: numbe
 
 const bytesOf = (packs: readonly Pack[]): number => packs.reduce((sum, pack) => sum + pack.bytes, 0)
 
-/** Packs with objects that are not wanted, or that another pack has too, and the small ones among the rest if they are many. */
-export const planRepack = (fs: FsPort, dir: string, isWanted: (oid: Oid) => boolean, most: number): RepackPlan => {
+/** What may be left out, and which objects are versions of one file. */
+export type Wishes = {
+  readonly isWanted: (oid: Oid) => boolean
+  /** Lists of ids, the newest first, each under its first. */
+  readonly families: ReadonlyMap<Oid, readonly Oid[]>
+}
+
+/** Older versions are worth a rewrite where they are so much of a pack. */
+const DELTA_SHARE = 0.25
+
+/** Whether much of a pack is older versions, each still stored whole. */
+const isWorthDeltas = (fs: FsPort, dir: string, pack: Pack, older: ReadonlySet<Oid>): boolean => {
+  const bytes = pack.entries.reduce((sum, e) => sum + (older.has(e.oid) ? e.length : 0), 0)
+  return bytes >= pack.bytes * DELTA_SHARE && bytes >= LEAST && isPlain(fs, dir, pack)
+}
+
+/**
+ * Packs with objects that are not wanted, or that another pack has too, those that older versions of files fill, and the small ones
+ * among the rest if they are many.
+ */
+export const planRepack = (fs: FsPort, dir: string, { isWanted, families }: Wishes, most: number): RepackPlan => {
   const all = packNames(fs, dir).flatMap((name) => readPack(fs, dir, name) ?? [])
   const seen = new Set<Oid>()
   const full = new Set<Pack>()
@@ -66,6 +85,13 @@ export const planRepack = (fs: FsPort, dir: string, isWanted: (oid: Oid) => bool
       if (isUnwanted || seen.has(oid)) full.add(pack)
       seen.add(oid)
     }
+  const older = new Set([...families.values()].flatMap((family) => family.slice(1)))
+  const members = new Set([...families.values()].flat())
+  const grown = older.size === 0 ? [] : all.filter((pack) => !full.has(pack) && isWorthDeltas(fs, dir, pack, older))
+  // The newest version comes along, so that there is something to be told apart from.
+  for (const pack of grown) full.add(pack)
+  const small = (pack: Pack): boolean => pack.bytes < PACK_BYTES / 4 && pack.entries.some(({ oid }) => members.has(oid))
+  if (grown.length > 0) for (const pack of all) if (small(pack) && isPlain(fs, dir, pack)) full.add(pack)
   const rest = all.filter((pack) => !full.has(pack))
   const packs = [...full, ...(rest.length + full.size > most ? smallOnes(rest) : [])]
   const kept = packs.flatMap((pack) => pack.entries).reduce((sum, e) => sum + (isWanted(e.oid) ? e.length : 0), 0)
@@ -82,6 +108,15 @@ const smallOnes = (packs: readonly Pack[]): Pack[] => {
     sum += pack.bytes
   })
   return sorted.slice(0, split)
+}
+
+const isPlain = (fs: FsPort, dir: string, pack: Pack): boolean => {
+  const fd = fs.open(join(dir, `${pack.name}.pack`), READ_FLAGS)
+  try {
+    return !hasDeltas(fs, fd, pack)
+  } finally {
+    fs.close(fd)
+  }
 }
 
 const hasDeltas = (fs: FsPort, fd: number, { name, entries }: Pack): boolean =>
@@ -119,6 +154,118 @@ class Output {
   }
 }
 
+/** A file whose versions are smaller gains nothing, one that is larger takes too much memory; both are of the content. */
+const LEAST = 4096
+const MOST = 64 * 1024 * 1024
+/** A delta has to be worth the trouble of reading two objects. */
+const GAIN = 0.5
+
+type Placed = { readonly pack: Pack; readonly entry: Entry }
+
+/** Copies the objects of some packs into new ones. */
+class Copier {
+  readonly output: Output
+  readonly #fs: FsPort
+  readonly #dir: string
+  readonly #store: PackStore
+  readonly #families: ReadonlyMap<Oid, readonly Oid[]>
+  readonly #familyOf: ReadonlyMap<Oid, Oid>
+  /** What is to be written, and where it is; what has been written is no longer here. */
+  readonly #left: Map<Oid, Placed>
+  readonly #plain = new Map<string, boolean>()
+  #open: { name: string; fd: number } | null = null
+
+  constructor(fs: FsPort, dir: string, store: PackStore, families: ReadonlyMap<Oid, readonly Oid[]>, left: Map<Oid, Placed>) {
+    this.output = new Output(fs, dir)
+    this.#fs = fs
+    this.#dir = dir
+    this.#store = store
+    this.#families = families
+    this.#familyOf = new Map([...families].flatMap(([newest, family]) => family.map((oid) => [oid, newest] as const)))
+    this.#left = left
+  }
+
+  pack(pack: Pack): void {
+    // Distances between deltas and their bases stay what they are where everything is copied in its order.
+    if (!this.#isPlain(pack) && pack.entries.every(({ oid }) => this.#left.get(oid)?.pack === pack)) {
+      const writer = this.output.next()
+      for (const entry of pack.entries) this.#raw({ pack, entry }, writer)
+      return
+    }
+    for (const { oid } of pack.entries) {
+      const newest = this.#familyOf.get(oid)
+      if (newest !== undefined) this.#family(this.#families.get(newest) ?? [])
+      else this.#whole(this.#left.get(oid), this.output.next())
+    }
+  }
+
+  close(): void {
+    if (this.#open !== null) this.#fs.close(this.#open.fd)
+    this.#open = null
+  }
+
+  /** The newest version as it stands, the others as what they differ in. */
+  #family(family: readonly Oid[]): void {
+    const [base, ...older] = family.flatMap((oid) => this.#left.get(oid) ?? [])
+    if (base === undefined) return
+    const writer = this.output.next()
+    const at = writer.bytes
+    this.#whole(base, writer)
+    if (older.length === 0) return
+    const bytes = this.#content(base)
+    for (const placed of older) {
+      const content = bytes === undefined ? undefined : this.#content(placed)
+      const delta = bytes === undefined || content === undefined ? undefined : prefixDelta(bytes, content)
+      const entry = delta === undefined ? undefined : deltaEntry(placed.entry.oid, delta, writer.bytes - at)
+      if (entry === undefined || entry.data.byteLength > placed.entry.length * GAIN) this.#whole(placed, writer)
+      else {
+        writer.add(entry)
+        this.#left.delete(placed.entry.oid)
+      }
+    }
+  }
+
+  #content({ pack, entry }: Placed): Buffer | undefined {
+    const bytes = this.#store.readFrom(`${pack.name}.pack`, entry.oid)?.bytes
+    return bytes === undefined || bytes.length < LEAST || bytes.length > MOST ? undefined : bytes
+  }
+
+  #whole(placed: Placed | undefined, writer: PackWriter): void {
+    if (placed === undefined) return
+    const { pack, entry } = placed
+    const found = this.#isPlain(pack) ? undefined : this.#store.readFrom(`${pack.name}.pack`, entry.oid)
+    if (found === undefined) this.#raw(placed, writer)
+    else writer.add(packEntry(found.type, found.bytes))
+    this.#left.delete(entry.oid)
+  }
+
+  #raw({ pack, entry }: Placed, writer: PackWriter): void {
+    writer.copy(entry, entry.length, { fd: this.#handle(pack), name: `${pack.name}.pack` })
+    this.#left.delete(entry.oid)
+  }
+
+  #isPlain(pack: Pack): boolean {
+    const known = this.#plain.get(pack.name) ?? !hasDeltas(this.#fs, this.#handle(pack), pack)
+    this.#plain.set(pack.name, known)
+    return known
+  }
+
+  #handle({ name }: Pack): number {
+    if (this.#open?.name === name) return this.#open.fd
+    this.close()
+    this.#open = { name, fd: this.#fs.open(join(this.#dir, `${name}.pack`), READ_FLAGS) }
+    return this.#open.fd
+  }
+}
+
+const allOf = (packs: readonly Pack[], isWanted: (oid: Oid) => boolean, elsewhere: ReadonlySet<Oid>): Map<Oid, Placed> => {
+  const left = new Map<Oid, Placed>()
+  for (const pack of packs)
+    for (const entry of pack.entries)
+      if (isWanted(entry.oid) && !elsewhere.has(entry.oid) && !left.has(entry.oid)) left.set(entry.oid, { pack, entry })
+  return left
+}
+
 /**
  * Rewrites the packs of a plan. `between` runs when the new ones are durable, and before an old one goes. Throws CORRUPT, NO_SPACE;
  * then nothing was removed.
@@ -127,34 +274,21 @@ export const repack = (
   fs: FsPort,
   dir: string,
   plan: RepackPlan,
-  isWanted: (oid: Oid) => boolean,
+  { isWanted, families }: Wishes,
   { store, between }: { readonly store: PackStore; readonly between: (done: Repacked) => void },
 ): Repacked => {
   const { packs, all, dropped } = plan
   const elsewhere = new Set(all.filter((pack) => !packs.includes(pack)).flatMap((pack) => pack.entries.map((e) => e.oid)))
-  const output = new Output(fs, dir)
-  const written = new Set<Oid>()
-  const copyAll = (pack: Pack): void => {
-    const fd = fs.open(join(dir, `${pack.name}.pack`), READ_FLAGS)
-    try {
-      const isCopied = !hasDeltas(fs, fd, pack)
-      for (const entry of pack.entries) {
-        if (!isWanted(entry.oid) || elsewhere.has(entry.oid) || written.has(entry.oid)) continue
-        written.add(entry.oid)
-        const found = isCopied ? undefined : store.readFrom(`${pack.name}.pack`, entry.oid)
-        if (found === undefined) output.next().copy(entry, entry.length, { fd, name: `${pack.name}.pack` })
-        else output.next().add(packEntry(found.type, found.bytes))
-      }
-    } finally {
-      fs.close(fd)
-    }
-  }
+  const copier = new Copier(fs, dir, store, families, allOf(packs, isWanted, elsewhere))
+  const { output } = copier
   try {
-    for (const pack of packs) copyAll(pack)
+    for (const pack of packs) copier.pack(pack)
     output.finish()
   } catch (error) {
     output.abort()
     throw error
+  } finally {
+    copier.close()
   }
   const old = packs.map(({ name }) => name).filter((name) => !output.names.includes(name))
   const done: Repacked = {
@@ -164,6 +298,7 @@ export const repack = (
     bytesAfter: bytesOf(all) - bytesOf(packs) + output.bytes,
     dropped,
   }
+  if (old.length === 0) return done
   between(done)
   store.close()
   // What stock git worked out over packs is no longer true.
@@ -171,51 +306,4 @@ export const repack = (
   removePacks(fs, dir, old)
   store.refresh()
   return done
-}
-
-/** The ids that a tree names, of whatever mode: a branch that someone else made may hold links. Submodules are not here. */
-const treeIds = (bytes: Buffer): { oid: Oid; isTree: boolean }[] => {
-  const found: { oid: Oid; isTree: boolean }[] = []
-  for (let at = 0; at < bytes.length; ) {
-    const end = bytes.indexOf(0, at)
-    if (end < 0 || end + 21 > bytes.length) break
-    const mode = bytes.toString('latin1', at, bytes.indexOf(0x20, at))
-    if (mode !== '160000') found.push({ oid: oidAt(bytes, end + 1), isTree: mode === '40000' })
-    at = end + 21
-  }
-  return found
-}
-
-const named = (text: string, key: string): Oid[] =>
-  (text.split('\n\n', 1)[0] ?? '')
-    .split('\n')
-    .filter((line) => line.startsWith(`${key} `))
-    .map((line) => line.slice(key.length + 1))
-    .filter(isOid)
-
-const leadsTo = (type: ObjectType, bytes: Buffer, isCut: boolean): { oid: Oid; isBlob: boolean }[] => {
-  if (type === 'blob') return []
-  if (type === 'tree') return treeIds(bytes).map(({ oid, isTree }) => ({ oid, isBlob: !isTree }))
-  const text = bytes.toString('latin1')
-  const ids = type === 'tag' ? named(text, 'object') : [...named(text, 'tree'), ...(isCut ? [] : named(text, 'parent'))]
-  return ids.map((oid) => ({ oid, isBlob: false }))
-}
-
-/** Everything that `roots` lead to; at `cut`, the history ends. `missing` is told of what is not there. */
-export const reachable = (store: PackStore, roots: Iterable<Oid>, cut: ReadonlySet<Oid>, missing: (oid: Oid) => void): Set<Oid> => {
-  const seen = new Set<Oid>()
-  const queue: Oid[] = []
-  const add = (oid: Oid, isBlob: boolean): void => {
-    if (seen.has(oid)) return
-    seen.add(oid)
-    // A blob leads nowhere: it need not be read.
-    if (!isBlob) queue.push(oid)
-  }
-  for (const oid of roots) add(oid, false)
-  for (let oid = queue.pop(); oid !== undefined; oid = queue.pop()) {
-    const found = store.read(oid)
-    if (found === undefined) missing(oid)
-    else for (const next of leadsTo(found.type, found.bytes, cut.has(oid))) add(next.oid, next.isBlob)
-  }
-  return seen
 }

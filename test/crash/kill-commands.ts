@@ -148,7 +148,7 @@ export const subjectOf = async (scratch: string, command: Command, make: (dir: s
   const [store, original] = [join(dir, 'store'), join(dir, 'original')]
   make(original)
   await command.before({ store, original })
-  const before = beforeOf(store, original)
+  const before = beforeOf(store, original, command.name === 'prune')
   const args = command.args(original)
   const copy = (): Place => {
     const to = join(dir, String(copies++), 'store')

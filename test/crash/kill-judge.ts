@@ -12,6 +12,8 @@ export type Active = { readonly version: string; readonly files: Readonly<Record
 export type Before = {
   readonly active: Active
   readonly directories: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** The command removes directories: one is there whole, or not at all. */
+  readonly evicts: boolean
   readonly original: string
   readonly fingerprint: Readonly<Record<string, string>>
 }
@@ -24,7 +26,8 @@ export const activeOf = (store: string): Active => {
   return { version: schemaVersion ?? '', files: contents(join(store, directory ?? '')) }
 }
 
-export const beforeOf = (store: string, original: string): Before => ({
+export const beforeOf = (store: string, original: string, evicts = false): Before => ({
+  evicts,
   active: activeOf(store),
   directories: Object.fromEntries(directoriesOf(store).map((id) => [id, contents(join(store, 'snapshots', id))])),
   original,
@@ -36,7 +39,7 @@ const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.s
 /** What no moment excuses. */
 const lost = (store: string, before: Before): string[] => [
   ...Object.entries(before.directories).flatMap(([id, files]) =>
-    existsSync(join(store, 'snapshots', id)) && isSame(contents(join(store, 'snapshots', id)), files)
+    (existsSync(join(store, 'snapshots', id)) ? isSame(contents(join(store, 'snapshots', id)), files) : before.evicts)
       ? []
       : [`snapshots/${id} is no longer what it was`],
   ),

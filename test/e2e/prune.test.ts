@@ -231,6 +231,54 @@ describe('gc', () => {
     verifyPacks(box)
   })
 
+  test('keeps older versions of a growing file as what they differ in; a second run changes nothing', { timeout: 120_000 }, () => {
+    const box = upgraded()
+    const path = join(box.active(), 'data/2025-12-14.json')
+    const versions: Buffer[] = []
+    const text = readFileSync(path, 'utf8').replace(/\n {2}\]\n\}$/, '')
+    // What does not deflate away: as a day of measurements that differ.
+    let random = 1
+    const rows = Array.from({ length: 1500 }, (_, i) => {
+      random = (random * 16_807) % 2_147_483_647
+      return `,\n    {"ts":${1765700000000 + i * 60_000},"endpoint_id":"${random.toString(16).padStart(8, '0')}","latency_ms":${random % 997},"status":"success"}`
+    })
+    for (let n = 1; n <= 15; n++) {
+      writeFileSync(path, `${text}${rows.slice(0, n * 100).join('')}\n  ]\n}`)
+      age(path)
+      versions.push(readFileSync(path))
+      box.ok('checkpoint', '-m', `version ${n}`)
+    }
+    const commitIds = box.git('log', '--format=%H', '-15', 'HEAD').trim().split('\n').reverse()
+    const before = packBytes(box)
+    const done = box.doc('gc')
+    expect(done.dropped).toBe(0)
+    expect(packBytes(box)).toBeLessThan(before / 3)
+    verifyPacks(box)
+    versions.forEach((bytes, i) => {
+      expect(box.git('cat-file', 'blob', `${commitIds[i] ?? ''}:files/data/2025-12-14.json`)).toBe(bytes.toString('utf8'))
+      box.ok('restore', `${commitIds[i] ?? ''}:data/2025-12-14.json`, '--to', join(box.dir, String(i)))
+      expect(readdirSync(join(box.dir, String(i)))).toEqual(['2025-12-14.json'])
+      expect(readFileSync(join(box.dir, String(i), '2025-12-14.json')).equals(bytes)).toBe(true)
+    })
+    expect(box.doc('verify')).toMatchObject({ valid: true, errorsFound: 0 })
+    const kept = packs(box)
+    const journal = box.journal()
+    box.ok('gc')
+    expect(packs(box)).toEqual(kept)
+    expect(box.journal()).toBe(journal)
+    // What comes later is told apart from its own newest, and the deltas that are there stay as they are.
+    writeFileSync(path, `${text}${rows.join('')},\n    {"ts":1765799999000,"endpoint_id":"later"}\n  ]\n}`)
+    age(path)
+    box.ok('checkpoint')
+    box.ok('gc')
+    verifyPacks(box)
+    box.allowLeftovers()
+    box.ok('prune', '--days', '0', '--directories', '0', '--yes')
+    box.ok('gc')
+    verifyPacks(box)
+    expect(box.doc('verify').valid).toBe(true)
+  })
+
   test('keeps what a branch, a tag or a loose ref of a developer leads to', () => {
     const box = upgraded()
     box.allowLeftovers()

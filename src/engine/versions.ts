@@ -1,0 +1,53 @@
+import type { Oid } from '../core/git-objects.ts'
+import type { Repository } from '../storage/repository.ts'
+
+/** Versions of one file on one branch, the newest first. */
+export type Families = ReadonlyMap<Oid, readonly Oid[]>
+
+const SNAPSHOT = /^Strata-Snapshot: (\S+)$/m
+
+/** Calls back with what stands at each path that both trees have and in which they differ; subtrees that are the same are not read. */
+const eachChanged = (repository: Repository, newer: Oid, older: Oid, found: (newer: Oid, older: Oid) => void): void => {
+  if (newer === older) return
+  const before = new Map(repository.tree(older).map((entry) => [entry.name, entry]))
+  for (const entry of repository.tree(newer)) {
+    const old = before.get(entry.name)
+    if (old === undefined || old.oid === entry.oid || (old.mode === '40000') !== (entry.mode === '40000')) continue
+    if (entry.mode === '40000') eachChanged(repository, entry.oid, old.oid, found)
+    else found(entry.oid, old.oid)
+  }
+}
+
+const filesOf = (repository: Repository, tree: Oid): Oid | undefined => repository.tree(tree).find((e) => e.name === 'files')?.oid
+
+/**
+ * The files that an application wrote again and again, as the checkpoints of its snapshots have them: what `gc` can store as little
+ * more than the newest version. `heads`: the commits that branches lead to.
+ */
+export const familiesOf = (repository: Repository, heads: Iterable<Oid>): Families => {
+  const newestOf = new Map<Oid, Oid>()
+  const families = new Map<Oid, Oid[]>()
+  const add = (newer: Oid, older: Oid): void => {
+    if (newestOf.has(older) || families.has(older)) return
+    const newest = newestOf.get(newer) ?? newer
+    if (newest === older) return
+    const family = families.get(newest) ?? [newest]
+    newestOf.set(older, newest)
+    family.push(older)
+    families.set(newest, family)
+  }
+  const seen = new Set<Oid>()
+  for (const head of heads)
+    for (let at: Oid | undefined = head; at !== undefined && !seen.has(at); ) {
+      seen.add(at)
+      const commit = repository.commit(at)
+      const [parent] = commit.parents
+      const before = parent === undefined ? undefined : repository.commit(parent)
+      // A migrated snapshot's files are of another schema than those they were made of.
+      const isSame = before !== undefined && SNAPSHOT.exec(before.message)?.[1] === SNAPSHOT.exec(commit.message)?.[1]
+      const [newer, older] = isSame ? [filesOf(repository, commit.tree), filesOf(repository, before.tree)] : []
+      if (newer !== undefined && older !== undefined) eachChanged(repository, newer, older, add)
+      at = isSame ? parent : undefined
+    }
+  return families
+}
