@@ -55,7 +55,8 @@ const planGc = (context: Context, repository: Repository, state: State): Planned
       hint: 'Nothing was removed. See what can be healed: strata repair',
     })
   })
-  const heads = Object.values(state.snapshots).map((s) => s.commit)
+  // The journal's folder of slices changes with each of them, too.
+  const heads = [...Object.values(state.snapshots).map((s) => s.commit), ...(state.journal === null ? [] : [state.journal])]
   const wishes = { isWanted: (oid: Oid) => wanted.has(oid), families: familiesOf(repository, heads) }
   return { plan: planRepack(context.fs, context.paths.packs, wishes, 1), wishes }
 }

@@ -1,14 +1,15 @@
 import type { Oid } from '../core/git-objects.ts'
 import type { Repository } from '../storage/repository.ts'
 
-/** Versions of one file on one branch, the newest first. */
+/** Versions of one file, or folder, on one branch, the newest first. */
 export type Families = ReadonlyMap<Oid, readonly Oid[]>
 
 const SNAPSHOT = /^Strata-Snapshot: (\S+)$/m
 
-/** Calls back with what stands at each path that both trees have and in which they differ; subtrees that are the same are not read. */
+/** Calls back with what stands at each path where both trees have something, and not the same; what is the same is not read. */
 const eachChanged = (repository: Repository, newer: Oid, older: Oid, found: (newer: Oid, older: Oid) => void): void => {
   if (newer === older) return
+  found(newer, older)
   const before = new Map(repository.tree(older).map((entry) => [entry.name, entry]))
   for (const entry of repository.tree(newer)) {
     const old = before.get(entry.name)
@@ -18,11 +19,9 @@ const eachChanged = (repository: Repository, newer: Oid, older: Oid, found: (new
   }
 }
 
-const filesOf = (repository: Repository, tree: Oid): Oid | undefined => repository.tree(tree).find((e) => e.name === 'files')?.oid
-
 /**
- * The files that an application wrote again and again, as the checkpoints of its snapshots have them: what `gc` can store as little
- * more than the newest version. `heads`: the commits that branches lead to.
+ * What an application wrote again and again, as the checkpoints of its snapshots have it, with the folders and manifests that change
+ * along: what `gc` can store as little more than the newest version. `heads`: the commits that branches lead to.
  */
 export const familiesOf = (repository: Repository, heads: Iterable<Oid>): Families => {
   const newestOf = new Map<Oid, Oid>()
@@ -45,8 +44,7 @@ export const familiesOf = (repository: Repository, heads: Iterable<Oid>): Famili
       const before = parent === undefined ? undefined : repository.commit(parent)
       // A migrated snapshot's files are of another schema than those they were made of.
       const isSame = before !== undefined && SNAPSHOT.exec(before.message)?.[1] === SNAPSHOT.exec(commit.message)?.[1]
-      const [newer, older] = isSame ? [filesOf(repository, commit.tree), filesOf(repository, before.tree)] : []
-      if (newer !== undefined && older !== undefined) eachChanged(repository, newer, older, add)
+      if (isSame) eachChanged(repository, commit.tree, before.tree, add)
       at = isSame ? parent : undefined
     }
   return families

@@ -155,7 +155,7 @@ class Output {
 }
 
 /** A file whose versions are smaller gains nothing, one that is larger takes too much memory; both are of the content. */
-const LEAST = 4096
+const LEAST = 512
 const MOST = 64 * 1024 * 1024
 /** A delta has to be worth the trouble of reading two objects. */
 const GAIN = 0.5
