@@ -46,24 +46,44 @@ const sampleObjects = (fs: FsPort, path: string, name: string, visitor: PackVisi
   if (fs.lstat(path.replace(/\.pack$/, '.idx')) === undefined) visitor.onFinding({ oid: null, message: 'has no index' })
 }
 
-const examinePacks = ({ fs, paths }: Context, objects: Objects, part: Part | null): void => {
-  const names = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).sort()
+const namesIn = ({ fs, paths }: Context): string[] => (fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).sort())
+
+const examinePack = (context: Context, name: string, objects: Objects, part: Part | null, store: PackStore): void => {
+  const { fs, paths } = context
+  const path = join(paths.packs, name)
+  if (fs.lstat(path.replace(/\.pack$/, '.idx')) === undefined) {
+    // What is missing because of it is told of the commits that need it. Git itself may be writing one at this moment.
+    objects.found.push(stale(`repo.git/objects/pack/${name}`, 'has no index', { kind: 'pack', name }))
+    return
+  }
+  const visitor = visitorFor(objects, `repo.git/objects/pack/${name}`, { kind: 'pack', name })
+  if (part === null) verifyPack(fs, path, visitor, store)
+  else sampleObjects(fs, path, name, visitor, store, part)
+}
+
+/** Packs may be rewritten meanwhile, by us or by git: what has gone is not damaged, and what is new is read as well. */
+const examinePacks = (context: Context, objects: Objects, part: Part | null): void => {
+  const { fs, paths } = context
   // Shared, so that each index is read once and not once a pack.
   const store = new PackStore(fs, paths.packs)
+  const seen = new Set<string>()
+  const next = (): string[] => namesIn(context).filter((name) => name.endsWith('.pack') && !seen.has(name))
   try {
-    for (const name of names.filter((n) => n.endsWith('.pack'))) {
-      if (!names.includes(name.replace(/\.pack$/, '.idx'))) {
-        // What is missing because of it is told of the commits that need it. Git itself may be writing one at this moment.
-        objects.found.push(stale(`repo.git/objects/pack/${name}`, 'has no index', { kind: 'pack', name }))
-        continue
+    for (let names = next(); names.length > 0; names = next()) {
+      store.refresh()
+      for (const name of names) {
+        seen.add(name)
+        const before = objects.found.length
+        examinePack(context, name, objects, part, store)
+        const isGone =
+          fs.lstat(join(paths.packs, name)) === undefined && fs.lstat(join(paths.packs, name.replace(/\.pack$/, '.idx'))) === undefined
+        if (isGone) objects.found.length = before
       }
-      const visitor = visitorFor(objects, `repo.git/objects/pack/${name}`, { kind: 'pack', name })
-      if (part === null) verifyPack(fs, join(paths.packs, name), visitor, store)
-      else sampleObjects(fs, join(paths.packs, name), name, visitor, store, part)
     }
   } finally {
     store.close()
   }
+  const names = namesIn(context)
   for (const idx of names.filter((n) => n.endsWith('.idx'))) {
     const name = idx.replace(/\.idx$/, '.pack')
     if (!names.includes(name))

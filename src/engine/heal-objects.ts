@@ -57,8 +57,8 @@ export const readSources = (context: Context, state: State): Sources => {
 
 export type ReadObject = (oid: Oid) => { type: string; bytes: Uint8Array } | undefined
 
-/** The objects that `tips` lead to and that cannot be read. */
-export const missingFrom = (tips: Iterable<Oid>, read: ReadObject, hasBlob: (oid: Oid) => boolean): Set<Oid> => {
+/** The objects that `tips` lead to and that cannot be read; at `cut`, the history ends. */
+export const missingFrom = (tips: Iterable<Oid>, cut: ReadonlySet<Oid>, read: ReadObject, hasBlob: (oid: Oid) => boolean): Set<Oid> => {
   const missing = new Set<Oid>()
   const seen = new Set<Oid>()
   const queue: { oid: Oid; type: ObjectType }[] = [...tips].map((oid) => ({ oid, type: 'commit' }))
@@ -74,7 +74,9 @@ export const missingFrom = (tips: Iterable<Oid>, read: ReadObject, hasBlob: (oid
     if (found === undefined) missing.add(oid)
     else if (type === 'commit') {
       const { tree, parents } = decodeCommit(found.bytes)
-      queue.push({ oid: tree, type: 'tree' }, ...parents.map((parent) => ({ oid: parent, type: 'commit' as const })))
+      queue.push({ oid: tree, type: 'tree' })
+      // There the history ends.
+      if (!cut.has(oid)) queue.push(...parents.map((parent) => ({ oid: parent, type: 'commit' as const })))
     } else
       queue.push(...decodeTree(found.bytes).map((e) => ({ oid: e.oid, type: e.mode === '40000' ? ('tree' as const) : ('blob' as const) })))
   }

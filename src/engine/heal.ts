@@ -91,7 +91,12 @@ const remake = (context: Context, repository: Repository, { state, lines, types,
   const files = new Map<Oid, string>()
   const read: ReadObject = (oid) => made.get(oid) ?? saved.get(oid) ?? attempt(() => repository.read(oid))
   const search = (): Set<Oid> =>
-    missingFrom(refsOf(state).values(), read, (oid) => types.has(oid) || saved.has(oid) || made.has(oid) || files.has(oid))
+    missingFrom(
+      refsOf(state).values(),
+      new Set(state.cut),
+      read,
+      (oid) => types.has(oid) || saved.has(oid) || made.has(oid) || files.has(oid),
+    )
   let missing = search()
   if (missing.size === 0) return { made, files, missing }
   const sources = readSources(context, state)

@@ -8,6 +8,7 @@ import type { Pointer } from '../core/pointer.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
 import type { Piece, Salvaged } from '../storage/journal-salvage.ts'
+import { readShallow } from '../storage/shallow.ts'
 import { readLooseRefs, salvageRefs } from '../storage/refs.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
@@ -71,7 +72,13 @@ const carriesIn = (trailer: string): { carries?: Carries } => {
 }
 
 /** The event that recorded a commit, from its trailers. */
-const eventOf = (context: Context, repository: Repository, commit: FoundCommit, known: Known): NewEvent => {
+const eventOf = (
+  context: Context,
+  repository: Repository,
+  commit: FoundCommit,
+  known: Known,
+  isKnown: (snapshot: string) => boolean,
+): NewEvent => {
   const { chain } = context.dataset
   const text = (key: string): string => commit.trailers.get(key) ?? ''
   const [snapshot, schemaVersion, manifest] = [text('Strata-Snapshot'), text('Schema-Version'), text('Manifest-Sha256')]
@@ -81,9 +88,11 @@ const eventOf = (context: Context, repository: Repository, commit: FoundCommit, 
   const shared = { snapshot, commit: commit.oid, manifest, findings: [], ...sizeOf(repository, commit.oid) }
   const readable = position < 0 ? [schemaVersion] : readableBy(chain, position)
   const [parent] = commit.parents
-  if (parent === undefined)
+  // A checkpoint that the history was cut at has none either.
+  const isCheckpoint = commit.message.startsWith('Checkpoint ') && isKnown(snapshot)
+  if (parent === undefined && !isCheckpoint)
     return { type: 'SnapshotCaptured', data: { ...shared, schemaVersion, source: null, readableBy: readable, slice } }
-  if (commit.trailers.has('Migration')) {
+  if (commit.trailers.has('Migration') && parent !== undefined) {
     const from = known.commits.get(parent)?.trailers.get('Strata-Snapshot') ?? ''
     const carries = carriesIn(text('Carries'))
     const data = { ...shared, schemaVersion, from, fromCommit: parent, ...carries, readableBy: readable, slice }
@@ -168,6 +177,22 @@ const activationOf = (state: State, pointer: Pointer | undefined): NewEvent[] =>
   return [event]
 }
 
+/** What git's own file says of the end of the history, if the events do not: snapshots before it are no more. */
+const prunedOf = ({ fs, paths }: Context, repository: Repository, state: State): NewEvent[] => {
+  const cut = [...readShallow(fs, paths.repository)].filter((oid) => repository.isReadable(oid)).sort()
+  if (cut.every((oid) => state.cut.includes(oid)) && cut.length === state.cut.length) return []
+  const gone = Object.values(state.snapshots).filter((s) => s.id !== state.active && !repository.isReadable(s.commit))
+  return [{ type: 'Pruned', data: { snapshots: gone.map((s) => s.id), cut } }]
+}
+
+/** A pin has a ref of its own. */
+const pinsOf = ({ fs, paths }: Context, state: State): NewEvent[] =>
+  [...salvageRefs(fs, paths.repository)].flatMap(([ref, commit]): NewEvent[] => {
+    const snapshot = ref.replace(/^refs\/pins\//, '')
+    const isNew = snapshot !== ref && state.snapshots[snapshot] !== undefined && !state.pins.some((pin) => pin.snapshot === snapshot)
+    return isNew ? [{ type: 'Pinned', data: { snapshot, commit, note: '' } }] : []
+  })
+
 const firstEvents = (context: Context, { pointer, commits }: Known): NewEvent[] => {
   const storeId = pointer?.storeId ?? context.id() + context.id()
   if (pointer === undefined && commits.size === 0)
@@ -201,7 +226,7 @@ export const retell = (context: Context, repository: Repository, known: Known, e
   const tellFacts = (until: number): void => {
     const due = facts.filter((f) => f.seq < until)
     facts = facts.filter((f) => f.seq >= until)
-    teller.tell(due.map(({ commit }) => eventOf(context, repository, commit, known)))
+    teller.tell(due.map(({ commit }) => eventOf(context, repository, commit, known, (id) => teller.state.snapshots[id] !== undefined)))
   }
   for (const run of later) {
     const [start] = run
@@ -214,6 +239,8 @@ export const retell = (context: Context, repository: Repository, known: Known, e
     }
   }
   tellFacts(Number.POSITIVE_INFINITY)
+  teller.tell(prunedOf(context, repository, teller.state))
+  teller.tell(pinsOf(context, teller.state))
   teller.tell(activationOf(teller.state, pointer))
   teller.fillTo(seen + 1)
   const lost = teller.lines

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { captured, upgraded } from '../support/sandbox.ts'
@@ -187,6 +187,52 @@ describe('history', () => {
     expect(box.run(['checkpoint'], { judge: false }).code).toBe(0)
     expect(readFileSync(join(box.store, 'repo.git/shallow'), 'utf8')).toBe(cut)
     box.judge()
+  })
+})
+
+describe('repair after pruning', () => {
+  const prunedBox = (): Sandbox => {
+    const box = captured()
+    box.allowLeftovers()
+    for (const version of ['1.1.0', '2.0.0', '2.1.0']) box.ok('migrate', '--to', version)
+    work(box, 2)
+    box.ok('pin', '2.1.0')
+    box.ok('prune', '--days', '0', '--directories', '0', '--yes')
+    box.ok('gc')
+    return box
+  }
+
+  test('finds nothing to mend', () => {
+    expect(prunedBox().ok('repair', '--dry-run')).toContain('Nothing to repair')
+  })
+
+  test('heals a damaged object from its directory, and misses nothing that was cut off', () => {
+    const box = prunedBox()
+    const dir = join(box.store, 'repo.git/objects/pack')
+    for (const name of packs(box)) {
+      const { mode } = statSync(join(dir, name))
+      const bytes = readFileSync(join(dir, name))
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 0xff
+      chmodSync(join(dir, name), 0o600)
+      writeFileSync(join(dir, name), bytes)
+      chmodSync(join(dir, name), mode)
+    }
+    const said = box.run(['repair', '--yes', '--json'], { judge: false })
+    expect(JSON.parse(said.stdout).lost.filter((line: string) => line.includes('commit'))).toEqual([])
+    box.judge()
+  })
+
+  test('a journal that is lost is told again, with the end of the history', () => {
+    const box = prunedBox()
+    const files = contents(box.active())
+    const cut = readFileSync(join(box.store, 'repo.git/shallow'), 'utf8')
+    rmSync(join(box.store, 'journal'), { recursive: true })
+    box.run(['repair', '--yes'], { judge: false })
+    box.judge()
+    expect(box.doc('verify').valid).toBe(true)
+    expect(contents(box.active())).toEqual(files)
+    expect(readFileSync(join(box.store, 'repo.git/shallow'), 'utf8')).toBe(cut)
+    box.ok('checkpoint')
   })
 })
 
