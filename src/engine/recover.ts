@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { StrataError, hasCode, systemCode } from '../core/errors.ts'
-import { discard, isLockedByGit, isTemporary, makeDirectory, ownLocks, removeTree, rename } from '../storage/durable.ts'
+import { discard, fsyncDirectory, isLockedByGit, isTemporary, makeDirectory, ownLocks, removeTree, rename } from '../storage/durable.ts'
 import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
 import { Quarantine } from '../storage/quarantine.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
@@ -77,13 +77,15 @@ const quarantineStaging = ({ context, state }: Session): Chore[] => {
 }
 
 const dropTemporary = ({ context }: Session): Chore[] => {
-  const { fs } = context
+  const { fs, paths } = context
   const identity = (path: string): string => {
     const found = fs.lstat(path)
     return found === undefined ? '' : `${found.ino} ${found.ctimeMs}`
   }
   const left = temporaryFiles(context).map((path) => ({ path, was: identity(path) }))
   const run = (): void => {
+    // A process that was killed may have removed an index and not have come to the flush: its pack must not go before it.
+    if (fs.lstat(paths.packs) !== undefined) fsyncDirectory(fs, paths.packs)
     // Once more: what was being finished when it was listed may be whole by now, and another's of the same name in its place.
     const now = new Set(temporaryFiles(context))
     for (const { path, was } of left) if (now.has(path) && identity(path) === was) discard(fs, path)

@@ -39,6 +39,9 @@ describe('after a kill, the next start and then a power cut, what that start cho
     ['rollback', 'CheckpointTaken', 'SnapshotActivated', 20, 50, 80],
     ['checkpoint', 'CheckpointTaken', 20, 40, 60],
     ['migrate', 'MigrationStarted', 'SnapshotSealed', 'SnapshotActivated', 100],
+    // In the middle of removing the old packs, one after another.
+    ['merging of packs', 160, 163, 166],
+    ['gc', 'Compacted', 205, 208, 211],
   ]
   for (const [name, ...at] of points)
     test(name, { timeout: 600_000 }, async () => {
