@@ -31,11 +31,13 @@ const decisionText = (d: Decision): string => {
 const totals = ({ decisions, bytes, cut }: Pruned): string => {
   const directories = decisions.filter((d) => d.directory === 'remove').length
   const gone = decisions.filter((d) => d.history === 'remove').length
-  return `${plural(directories, 'directory').replace('directorys', 'directories')}, ${size(bytes)}; history: ${plural(gone, 'snapshot')}, cut at ${plural(cut, 'commit')}`
+  const copies = `${directories} ${directories === 1 ? 'directory' : 'directories'}, ${size(bytes)}`
+  return gone + cut === 0 ? copies : `${copies}; history: ${plural(gone, 'snapshot')}, cut at ${plural(cut, 'commit')}`
 }
 
 const removed = (run: Run, done: Pruned): number => {
-  print(run, done, [paint('green', `Removed ${totals(done)}`), 'Make the repository smaller with: strata gc'])
+  const isCut = done.cut > 0 || done.decisions.some((d) => d.history === 'remove')
+  print(run, done, [paint('green', `Removed ${totals(done)}`), ...(isCut ? ['Make its space free with: strata gc'] : [])])
   return 0
 }
 
@@ -74,7 +76,10 @@ export const gc = async (run: Run): Promise<number> => {
 export const pin = async (run: Run): Promise<number> => {
   const [name = ''] = run.parsed.args
   const done = await run.app.pin(name, text(run.parsed.flags.message) ?? '')
-  print(run, done, [`Pinned ${done.snapshot} at ${done.commit.slice(0, 10)}`, 'It stays, with its directory, until: strata unpin'])
+  print(run, done, [
+    `Pinned ${done.snapshot} at ${done.commit.slice(0, 10)}`,
+    `It stays, with its directory, until: strata unpin ${done.snapshot}`,
+  ])
   return 0
 }
 
