@@ -52,20 +52,23 @@ const OPEN_PAUSE_MS = 5
 const isTooManyOpen = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE')
 
-const open: FsPort['open'] = (path, flags, mode) => {
-  for (let attempt = 1; ; attempt++)
-    try {
-      return nodeFs.openSync(path, flags, mode)
-    } catch (error) {
-      if (!isTooManyOpen(error) || attempt === OPEN_ATTEMPTS) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS)
-    }
+/** For the calls that open a file: waits for those that are open to be closed. */
+const patiently = <A extends unknown[], T>(call: (...args: A) => T): ((...args: A) => T) => {
+  return (...args) => {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return call(...args)
+      } catch (error) {
+        if (!isTooManyOpen(error) || attempt === OPEN_ATTEMPTS) throw error
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS)
+      }
+  }
 }
 
 const fsyncAsync = promisify(nodeFs.fsync)
 
 export const nodeFsPort: FsPort = {
-  open,
+  open: patiently((path: string, flags: string | number, mode?: number) => nodeFs.openSync(path, flags, mode)),
   close: nodeFs.closeSync,
   read: nodeFs.readSync,
   write: nodeFs.writeSync,
@@ -83,8 +86,8 @@ export const nodeFsPort: FsPort = {
   rmdir: (path) => {
     nodeFs.rmdirSync(path)
   },
-  readdir: (path) => nodeFs.readdirSync(path),
-  readdirRaw: (path) => nodeFs.readdirSync(path, { encoding: 'buffer' }),
+  readdir: patiently((path: string) => nodeFs.readdirSync(path)),
+  readdirRaw: patiently((path: string) => nodeFs.readdirSync(path, { encoding: 'buffer' })),
   readlink: (path) => nodeFs.readlinkSync(path),
   realpath: (path) => nodeFs.realpathSync(path),
   truncate: nodeFs.truncateSync,
@@ -92,10 +95,10 @@ export const nodeFsPort: FsPort = {
   utimes: (path, atimeMs, mtimeMs) => {
     nodeFs.utimesSync(path, atimeMs / 1000, mtimeMs / 1000)
   },
-  copyFile: (from, to, how) => {
+  copyFile: patiently((from: string, to: string, how?: 'clone') => {
     const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = nodeFs.constants
     nodeFs.copyFileSync(from, to, COPYFILE_EXCL | (how === 'clone' ? COPYFILE_FICLONE_FORCE : COPYFILE_FICLONE))
-  },
+  }),
   access: (path, how) => {
     nodeFs.accessSync(path, how === 'read' ? nodeFs.constants.R_OK : nodeFs.constants.W_OK | nodeFs.constants.X_OK)
   },

@@ -105,7 +105,9 @@ export const removePacks = (fs: FsPort, dir: string, names: readonly string[]): 
   // The index first: git and we look for packs by it.
   for (const name of left) discard(fs, join(dir, `${name}.idx`))
   fsyncDirectory(fs, dir)
-  for (const ending of ['rev', 'bitmap', 'mtimes', 'pack']) for (const name of left) discard(fs, join(dir, `${name}.${ending}`))
+  // An index that cannot be removed keeps its pack: one without the other would be missing objects.
+  const gone = left.filter((name) => fs.lstat(join(dir, `${name}.idx`)) === undefined)
+  for (const ending of ['rev', 'bitmap', 'mtimes', 'pack']) for (const name of gone) discard(fs, join(dir, `${name}.${ending}`))
   fsyncDirectory(fs, dir)
   for (const name of left) discard(fs, join(dir, `${name}.keep`))
 }
