@@ -23,6 +23,8 @@ const go = (...args: string[]): { status: number | null; said: string } => {
       HOME: dir,
       GOCACHE: join(dir, 'cache'),
       GOFLAGS: '-mod=mod',
+      // No C compiler is needed.
+      CGO_ENABLED: '0',
       STRATA_PROGRAM: [process.execPath, join(dir, 'strata.mjs')].join('\n'),
       STRATA_OLD_MIGRATIONS: join(dir, 'old.mjs'),
     },
