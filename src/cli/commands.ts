@@ -7,7 +7,7 @@ import { err, paint, plural, size } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { logger, showProgress } from './progress.ts'
 import { repair } from './repair-command.ts'
-import { gc, pin, prune, unpin } from './keep-commands.ts'
+import { forget, gc, pin, prune, unpin } from './keep-commands.ts'
 import { restore } from './restore-command.ts'
 import type { Run } from './run.ts'
 import { print, text } from './run.ts'
@@ -200,6 +200,7 @@ const VERBS: Readonly<Record<string, (run: Run) => Promise<number>>> = {
   restore,
   checkpoint,
   prune,
+  forget,
   gc,
   pin,
   unpin,

@@ -27,6 +27,10 @@ const careText = (e: HistoryEvent): string => {
       return `removed the directories of ${e.data.snapshots.join(', ')}; they are in the repository`
     case 'Pruned':
       return `pruned ${plural(e.data.snapshots.length, 'snapshot')}; the history ends at ${plural(e.data.cut.length, 'commit')}`
+    case 'Forgotten':
+      return `forgot ${e.data.path} in ${plural(e.data.snapshots.length, 'snapshot')}`
+    case 'Erased':
+      return `${e.data.path} is in no directory any more`
     case 'Compacted':
       return `rewrote packs: ${size(e.data.bytesBefore)} to ${size(e.data.bytesAfter)}, ${plural(e.data.dropped, 'object')} dropped`
     case 'CorruptionFound':

@@ -1,4 +1,4 @@
-import type { Decision, Pruned } from '../index.ts'
+import type { Decision, Forgotten, Pruned } from '../index.ts'
 import { StrataError, printable } from '../index.ts'
 import { agreed } from './agree.ts'
 import { fit, paint, plural, size, when } from './output.ts'
@@ -31,7 +31,7 @@ const decisionText = (d: Decision): string => {
 const totals = ({ decisions, bytes, cut }: Pruned): string => {
   const directories = decisions.filter((d) => d.directory === 'remove').length
   const gone = decisions.filter((d) => d.history === 'remove').length
-  const copies = `${directories} ${directories === 1 ? 'directory' : 'directories'}, ${size(bytes)}`
+  const copies = `${plural(directories, 'directory', 'directories')}, ${size(bytes)}`
   return gone + cut === 0 ? copies : `${copies}; history: ${plural(gone, 'snapshot')}, cut at ${plural(cut, 'commit')}`
 }
 
@@ -47,6 +47,7 @@ export const prune = async (run: Run): Promise<number> => {
     ...(count(run, 'directories') === undefined ? {} : { directories: count(run, 'directories') }),
     directoryBytes: count(run, 'max-megabytes', MEGABYTE) ?? null,
     days: count(run, 'days') ?? null,
+    historyBytes: count(run, 'history-megabytes', MEGABYTE) ?? null,
   }
   const isAgreed = run.parsed.flags.yes === true && run.parsed.flags['dry-run'] !== true
   const plan = await run.app.prune({ ...policy, dryRun: !isAgreed })
@@ -70,6 +71,36 @@ export const gc = async (run: Run): Promise<number> => {
       ? `Nothing to free: ${size(done.bytesAfter)} in ${plural(done.packsAfter, 'pack')}`
       : paint('green', `Rewrote ${change}`)
   print(run, done, [line])
+  return 0
+}
+
+const forgottenText = ({ path, snapshots, directories, commits, unreached }: Forgotten): string[] => [
+  `${printable(path)}: in the history of ${plural(snapshots.length, 'snapshot')}, in ${plural(directories.length, 'directory', 'directories')}; ${plural(commits, 'commit')} to write anew`,
+  ...snapshots.map((id) => `  ${id}${directories.includes(id) ? '' : paint('dim', '  only in its history')}`),
+  'Not within reach:',
+  ...unreached.map((text) => `  ${printable(text)}`),
+]
+
+/** Says what is written anew, and where else it is; does it once someone has agreed. */
+export const forget = async (run: Run): Promise<number> => {
+  const [path = ''] = run.parsed.args
+  const plan = await run.app.forget(path, { dryRun: true })
+  const planned = forgottenText(plan)
+  if (!(await agreed(run, planned))) {
+    print(
+      run,
+      plan,
+      run.parsed.flags['dry-run'] === true ? planned : [...planned, 'Nothing brings it back. Do it with: strata forget PATH --yes'],
+    )
+    return 0
+  }
+  const done = await run.app.forget(path)
+  const where = `${plural(done.snapshots.length, 'snapshot')}, ${plural(done.commits, 'commit')} written anew`
+  print(run, done, [
+    paint('green', `Forgot ${printable(path)}: ${where}`),
+    'Not within reach:',
+    ...done.unreached.map((text) => `  ${printable(text)}`),
+  ])
   return 0
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { ChainSummary } from '../light.ts'
-import { StrataError, layout, currentPointer, nodeFsPort, readView, statusOf } from '../light.ts'
+import { StrataError, layout, currentPointer, nodeFsPort, placeOf, readView, statusOf } from '../light.ts'
 import { fail, out, showExact } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { commandHelp, generalHelp, parseCommandLine } from './parse.ts'
@@ -31,8 +31,7 @@ const path = ({ flags }: Parsed): number => {
 
 const status = ({ flags }: Parsed, summary: ChainSummary): number => {
   const where = place(flags)
-  const spaceFree = where.fs.lstat(where.root) === undefined ? 0 : where.fs.statfs(where.root).freeBytes
-  const found = statusOf(readView(where)?.state, summary, { directoryOf: where.paths.snapshot, spaceFree })
+  const found = statusOf(readView(where)?.state, summary, placeOf(where))
   out(flags.json === true ? JSON.stringify(found, null, 2) : statusText(found, where.root, summary.name))
   return found.needed ? 2 : 0
 }

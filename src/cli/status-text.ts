@@ -60,6 +60,25 @@ const nextStep = (s: MigrationStatus): string => {
   }
 }
 
+const MOST_SIZES = 5
+
+/** What each snapshot takes, the newest first, and what it has in common with the one it was made of. */
+const sizesText = ({ sizes, repositoryBytes }: MigrationStatus): string[] => {
+  const there = sizes.filter((s) => s.hasDirectory)
+  const rows = there.slice(0, MOST_SIZES).map((s) => {
+    const common = s.shared === 0 ? '' : `, ${s.shared === s.bytes ? 'all' : size(s.shared)} of it as in the one before`
+    return `${s.snapshot.padEnd(15)} ${size(s.bytes)}${common}`
+  })
+  const rest = there.length - rows.length
+  const restBytes = there.slice(MOST_SIZES).reduce((sum, s) => sum + s.bytes, 0)
+  const lines = [
+    ...rows,
+    ...(rest > 0 ? [`and ${plural(rest, 'directory', 'directories')} more, ${size(restBytes)}`] : []),
+    `${'repository'.padEnd(15)} ${size(repositoryBytes)}, the history of ${plural(sizes.length, 'snapshot')}`,
+  ]
+  return lines.map((line, i) => `  ${(i === 0 ? 'sizes' : '').padEnd(10)} ${line}`)
+}
+
 export const statusText = (s: MigrationStatus, root: string, app: string): string => {
   if (s.state === 'no-store') return [`${root}: ${headline(s, app)}`, nextStep(s)].join('\n')
   const lines = [`${app}: ${headline(s, app)}`, `  active     ${s.directory}`, `  data       ${plural(s.files, 'file')}, ${size(s.bytes)}`]
@@ -67,5 +86,5 @@ export const statusText = (s: MigrationStatus, root: string, app: string): strin
   for (const p of s.pending) lines.push(`  pending    ${p.version}  ${p.description}`)
   if (s.pending.length > 0) lines.push(`  space      ${size(s.spaceNeeded)} needed, ${size(s.spaceFree)} free`)
   if (s.lastJob?.status === 'failed') lines.push(`  ${paint('red', 'last job')}   ${s.lastJob.id} failed: ${printable(s.lastJob.error)}`)
-  return [...lines, ...findingsText(s.findings), nextStep(s)].join('\n')
+  return [...lines, ...sizesText(s), ...findingsText(s.findings), nextStep(s)].join('\n')
 }

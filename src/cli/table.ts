@@ -193,6 +193,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       directories: { type: 'string', value: 'N', help: 'keep the newest so many besides those that are needed (default: 2)' },
       'max-megabytes': { type: 'string', value: 'MB', help: 'keep fewer, until all directories together are at most so large' },
       days: { type: 'string', value: 'DAYS', help: 'cut history that is older (default: it is kept whole)' },
+      'history-megabytes': { type: 'string', value: 'MB', help: 'cut the oldest history, until what is left is at most so large' },
       'dry-run': dryRun,
       yes: { type: 'boolean', short: 'y', help: 'do it without asking' },
     },
@@ -205,6 +206,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'make the space of what nothing leads to free: of pruned history, of failed attempts',
     options: { 'dry-run': dryRun },
     examples: ['strata gc --dry-run'],
+  },
+  {
+    name: 'forget',
+    args: 'PATH',
+    least: 1,
+    most: 1,
+    summary: 'remove a file that should never have been captured from every snapshot and commit, for good; says what first',
+    options: { 'dry-run': dryRun, yes: { type: 'boolean', short: 'y', help: 'do it without asking' } },
+    examples: ['strata forget data/secret.txt --dry-run', 'strata forget data/secret.txt --yes'],
   },
   {
     name: 'pin',

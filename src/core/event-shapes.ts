@@ -80,7 +80,7 @@ export const SHAPES = {
     transformed: optional(count),
     remembered: optional(count),
   }),
-  SnapshotSealed: members({ ...made, from: id, fromCommit: oid, carries: optional(carries) }),
+  SnapshotSealed: members({ ...made, from: id, fromCommit: oid, carries: optional(carries), shared: optional(count) }),
   SnapshotVerified: members({ snapshot: id, commit: oid, files: count, bytes: count }),
   SnapshotActivated: members({
     snapshot: id,
@@ -107,6 +107,12 @@ export const SHAPES = {
   Unpinned: members({ snapshot: id }),
   Evicted: members({ snapshots: listOf(id) }),
   Pruned: members({ snapshots: listOf(id), cut: listOf(oid) }),
+  Forgotten: members({
+    path: text,
+    snapshots: listOf(members({ snapshot: id, files: count, bytes: count, manifest: text })),
+    commits: listOf(members({ was: oid, is: oid })),
+  }),
+  Erased: members({ path: text, slice }),
   Compacted: members({ packsBefore: count, packsAfter: count, bytesBefore: count, bytesAfter: count, dropped: count }),
   OriginalCompared: members({ path: text, findings: listOf(issue) }),
 } as const satisfies Readonly<Record<string, Check>>
@@ -125,6 +131,7 @@ const snapshot = members({
   from: orNull(id),
   fromCommit: orNull(oid),
   carries: orNull(carries),
+  shared: count,
   job: orNull(text),
   readableBy: listOf(text),
   createdAt: text,
@@ -175,6 +182,9 @@ const isState = members({
   pins: listOf(members({ snapshot: id, commit: oid, note: text, at: text })),
   cut: listOf(oid),
   dropped: listOf(text),
+  forgetting: listOf(
+    members({ path: text, was: (value) => typeof value === 'object' && value !== null && Object.values(value).every(oid) }),
+  ),
   unknownCritical: listOf(text),
 })
 

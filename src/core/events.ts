@@ -33,6 +33,17 @@ export type EventData = {
   Evicted: { snapshots: string[] }
   /** The history ends at `cut`, whose parents are left out from now on; `snapshots` are no more. */
   Pruned: { snapshots: string[]; cut: Oid[] }
+  /**
+   * A file, or all in a folder, was taken out of every snapshot: what each of them is now, and which commit stands for which from
+   * now on, of those that the state names.
+   */
+  Forgotten: {
+    path: string
+    snapshots: { snapshot: string; files: number; bytes: number; manifest: string }[]
+    commits: { was: Oid; is: Oid }[]
+  }
+  /** It is in no directory any more, either. */
+  Erased: { path: string; slice: Slice }
   /** Packs were rewritten, and what nothing leads to left out. */
   Compacted: { packsBefore: number; packsAfter: number; bytesBefore: number; bytesAfter: number; dropped: number }
   /** `announced`: the snapshot that the first capture is going to make. */
@@ -93,6 +104,8 @@ export type EventData = {
     fromCommit: Oid
     /** It stands in the place of `from`, and has besides what was written in this snapshot. */
     carries?: Carries
+    /** Of its bytes, those of files that `from` has at the same path, byte for byte. */
+    shared?: number
     files: number
     bytes: number
     manifest: string

@@ -1,5 +1,5 @@
-import type { Snapshot, State } from './state.ts'
-import { activeSnapshot, beforeJob } from './state.ts'
+import type { State } from './state.ts'
+import { activeSnapshot, beforeJob, newestFirst } from './state.ts'
 
 /**
  * What stays and what goes, as one pure function of the state. Directories and history are decided apart: a directory is a copy of
@@ -12,10 +12,15 @@ export type Retention = {
   readonly directoryBytes: number | null
   /** History that is older than so many days is cut; null: it is kept whole. */
   readonly days: number | null
+  /** The newest history whose objects, as they are stored, take at most so many bytes is kept; null: no bound. */
+  readonly historyBytes: number | null
 }
 
+/** A commit that something leads to, and how many bytes of the repository only it and older ones need. */
+export type Age = { readonly atMs: number; readonly bytes: number }
+
 /** NetMonitor's releases come every few weeks: two more directories than are needed cost little, and history costs almost nothing. */
-export const RETENTION: Retention = { directories: 2, directoryBytes: null, days: null }
+export const RETENTION: Retention = { directories: 2, directoryBytes: null, days: null, historyBytes: null }
 
 export type Decision = {
   readonly snapshot: string
@@ -78,9 +83,6 @@ export const neededHistory = (state: State): Map<string, string[]> => {
   return needed
 }
 
-const newestFirst = (state: State): Snapshot[] =>
-  Object.values(state.snapshots).sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : a.id < b.id ? 1 : -1))
-
 /** Which of the directories that are there stay, and why each does or does not. */
 const directoryReasons = (
   state: State,
@@ -109,21 +111,45 @@ const directoryReasons = (
   return found
 }
 
-/** Before this time, history is cut; null: nowhere. */
-export const cutoff = (policy: Retention, nowMs: number): number | null => (policy.days === null ? null : nowMs - policy.days * DAY_MS)
+/** What is there besides the state: the snapshots that have a directory, the time, and where the policy bounds its bytes, the history. */
+export type Situation = { readonly present: ReadonlySet<string>; readonly nowMs: number; readonly ages: readonly Age[] }
 
-/** What stays and what goes. `present`: the snapshots that have a directory. Pure. */
-export const retention = (state: State, policy: Retention, present: ReadonlySet<string>, nowMs: number): Decision[] => {
+/** `beforeMs`: commits older than that go; null: none do. */
+export type Retained = { readonly decisions: readonly Decision[]; readonly beforeMs: number | null }
+
+/** Before this time, history is cut, and why. */
+type Cutoff = { readonly beforeMs: number; readonly reason: string }
+
+/** The time of the newest commit that is one too many, and the moment after it. */
+const beyond = (bound: number, ages: readonly Age[]): number | undefined => {
+  let bytes = 0
+  const over = [...ages].sort((a, b) => b.atMs - a.atMs).find((age) => (bytes += age.bytes) > bound)
+  return over === undefined ? undefined : over.atMs + 1
+}
+
+/** Where the history ends by the policy; null: it is kept whole. */
+const cutoff = (policy: Retention, { nowMs, ages }: Situation): Cutoff | null => {
+  const { days, historyBytes } = policy
+  const old = days === null ? undefined : { beforeMs: nowMs - days * DAY_MS, reason: `made more than ${days} days ago` }
+  const at = historyBytes === null ? undefined : beyond(historyBytes, ages)
+  const large = at === undefined ? undefined : { beforeMs: at, reason: `the history would be over ${historyBytes ?? 0} bytes` }
+  if (old === undefined || large === undefined) return old ?? large ?? null
+  return old.beforeMs >= large.beforeMs ? old : large
+}
+
+/** What stays and what goes. Pure. */
+export const retention = (state: State, policy: Retention, situation: Situation): Retained => {
+  const { present } = situation
+  const end = cutoff(policy, situation)
   const needed = neededHistory(state)
   const directories = directoryReasons(state, policy, present)
-  const before = cutoff(policy, nowMs)
-  return newestFirst(state).map((snapshot) => {
+  const decisions = newestFirst(state).map((snapshot): Decision => {
     const { id, schemaVersion, createdAt, bytes } = snapshot
-    const isOld = before !== null && Date.parse(createdAt) < before && !needed.has(id)
+    const isOld = end !== null && Date.parse(createdAt) < end.beforeMs && !needed.has(id)
     const found = directories.get(id)
     const directory = found === undefined ? 'absent' : found.keep && !isOld ? 'keep' : 'remove'
-    const age = `made more than ${policy.days ?? 0} days ago`
-    const reason = isOld ? age : (found?.reason ?? 'in the history')
+    const reason = isOld ? end.reason : (found?.reason ?? 'in the history')
     return { snapshot: id, schemaVersion, createdAt, bytes, directory, history: isOld ? 'remove' : 'keep', reasons: [reason] }
   })
+  return { decisions, beforeMs: end?.beforeMs ?? null }
 }

@@ -15,6 +15,8 @@ export type Snapshot = {
   readonly fromCommit: Oid | null
   /** It stands in the place of `from`, and besides has what was written in this snapshot up to this commit. */
   readonly carries: Carries | null
+  /** Of its bytes when it was sealed, those of files that `from` had at the same path, byte for byte. */
+  readonly shared: number
   readonly job: string | null
   readonly files: number
   readonly bytes: number
@@ -63,6 +65,9 @@ export type Left = { readonly snapshot: string; readonly commit: Oid; readonly l
 /** A snapshot that `prune` keeps, as it was then. */
 export type Pin = { readonly snapshot: string; readonly commit: Oid; readonly note: string; readonly at: string }
 
+/** A path that is no longer in the history, and may still be in directories. `was`: the heads before, by snapshot. */
+export type Forgetting = { readonly path: string; readonly was: Readonly<Record<string, Oid>> }
+
 /** The fold of all events: the truth as plain data. */
 export type State = {
   readonly storeId: string
@@ -94,6 +99,7 @@ export type State = {
   readonly cut: readonly Oid[]
   /** Refs of pins and snapshots that are no more. */
   readonly dropped: readonly string[]
+  readonly forgetting: readonly Forgetting[]
   /** Types of events that this version does not know but must not write after. */
   readonly unknownCritical: readonly string[]
 }
@@ -121,5 +127,6 @@ export const initialState: State = {
   pins: [],
   cut: [],
   dropped: [],
+  forgetting: [],
   unknownCritical: [],
 }

@@ -7,7 +7,7 @@ export type * from './state-shape.ts'
 export { initialState } from './state-shape.ts'
 
 /** Bumped when `evolve` folds differently: a segment's saved state of another reducer is not used. */
-export const REDUCER = 5
+export const REDUCER = 6
 const JOBS_KEPT = 50
 const LEFT_KEPT = 4
 /** How many ids that came to nothing are remembered: who set out to make them may be at it where the lock does not reach. */
@@ -46,6 +46,7 @@ const captured = (state: State, { data }: Of<'SnapshotCaptured'>, at: string): S
     from: null,
     fromCommit: null,
     carries: null,
+    shared: 0,
     job: null,
     createdAt: at,
     verifiedAt: null,
@@ -69,12 +70,13 @@ const started = (state: State, { data, jobId = '' }: Of<'MigrationStarted'>, at:
 }
 
 const sealed = (state: State, { data, jobId }: Of<'SnapshotSealed'>, at: string): State => {
-  const { snapshot: id, slice, carries = null, ...rest } = data
+  const { snapshot: id, slice, carries = null, shared = 0, ...rest } = data
   return taken(
     putSnapshot(state, {
       ...rest,
       id,
       carries,
+      shared,
       sealed: data.commit,
       job: jobId ?? null,
       createdAt: at,
@@ -167,6 +169,45 @@ const pruned = (state: State, { data }: Of<'Pruned'>): State => {
   )
 }
 
+/** Whether a file is what a path names, or lies in it. */
+export const isWithin = (file: string, path: string): boolean => file === path || file.startsWith(`${path}/`)
+
+/** Commits without the path stand for those that had it, wherever the state names one. */
+const forgotten = (state: State, { data }: Of<'Forgotten'>): State => {
+  const now = new Map(data.commits.map(({ was, is }) => [was, is]))
+  const contents = new Map(data.snapshots.map(({ snapshot, ...content }) => [snapshot, content]))
+  const of = (oid: Oid): Oid => now.get(oid) ?? oid
+  const orNull = (oid: Oid | null): Oid | null => (oid === null ? null : of(oid))
+  const renewed = Object.values(state.snapshots).map(
+    (s): Snapshot => ({
+      ...s,
+      ...contents.get(s.id),
+      commit: of(s.commit),
+      sealed: of(s.sealed),
+      fromCommit: orNull(s.fromCommit),
+      verifiedCommit: orNull(s.verifiedCommit),
+      carries: s.carries === null ? null : { ...s.carries, commit: of(s.carries.commit) },
+      findings: s.findings.filter((f) => f.file === null || !isWithin(f.file, data.path)),
+    }),
+  )
+  const heads = Object.fromEntries(Object.values(state.snapshots).map((s) => [s.id, s.commit]))
+  const placed = <T extends { readonly commit: Oid }>(items: readonly T[]): T[] =>
+    items.map((item) => ({ ...item, commit: of(item.commit) }))
+  return {
+    ...state,
+    snapshots: Object.fromEntries(renewed.map((s) => [s.id, s])),
+    left: placed(state.left),
+    undone: placed(state.undone),
+    pins: placed(state.pins),
+    // A commit that was made anew has no parents to leave out.
+    cut: state.cut.filter((oid) => !now.has(oid)),
+    forgetting: [...state.forgetting, { path: data.path, was: heads }],
+  }
+}
+
+const erased = (state: State, { data }: Of<'Erased'>): State =>
+  taken({ ...state, forgetting: state.forgetting.filter(({ path }) => path !== data.path) }, data)
+
 const unknown = (state: State, event: { type: string; data: unknown }): State => {
   const critical = typeof event.data === 'object' && event.data !== null && 'critical' in event.data && event.data.critical === true
   return critical ? { ...state, unknownCritical: [...state.unknownCritical, event.type] } : state
@@ -183,6 +224,10 @@ const foldKept = (state: State, event: StrataEvent, at: string): State => {
       return unpinned(state, event)
     case 'Pruned':
       return pruned(state, event)
+    case 'Forgotten':
+      return forgotten(state, event)
+    case 'Erased':
+      return erased(state, event)
     default:
       return TOLD.includes(event.type) ? state : unknown(state, event)
   }
@@ -295,3 +340,7 @@ export const lineage = (state: State): Snapshot[] => {
   for (let at = activeSnapshot(state); at !== undefined && !found.includes(at); at = next(at)) found.push(at)
   return found
 }
+
+/** All snapshots. */
+export const newestFirst = (state: State): Snapshot[] =>
+  Object.values(state.snapshots).sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : a.id < b.id ? 1 : -1))

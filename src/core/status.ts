@@ -1,7 +1,7 @@
 import type { Issue } from './issues.ts'
 import { legacyFiles } from './issues.ts'
 import type { Job, Snapshot, State } from './state.ts'
-import { activeSnapshot } from './state.ts'
+import { activeSnapshot, newestFirst } from './state.ts'
 
 /** One migration that a plan would run. */
 export type PlanStep = {
@@ -59,12 +59,33 @@ export type MigrationStatus = {
   /** The directory that the data was captured from. */
   original: string | null
   lastJob: MigrationJob | null
+  /** The newest first. */
+  sizes: SnapshotSize[]
+  /** Bytes of the packs: the whole history. */
+  repositoryBytes: number
+}
+
+/** How large a snapshot is. `shared`: bytes of files that were the same in the snapshot it was made of, when it was made. */
+export type SnapshotSize = {
+  snapshot: string
+  schemaVersion: string
+  files: number
+  bytes: number
+  shared: number
+  /** Whether it has a directory; without one, it takes no room but in the repository. */
+  hasDirectory: boolean
 }
 
 export const SPACE_FACTOR = 1.6
 const ATTEMPTS_IN_A_ROW = 3
 
-type Place = { readonly directoryOf: (snapshot: string) => string; readonly spaceFree: number }
+/** Where a store is, and what is there. */
+export type Place = {
+  readonly directoryOf: (snapshot: string) => string
+  readonly hasDirectory: (snapshot: string) => boolean
+  readonly spaceFree: number
+  readonly repositoryBytes: number
+}
 
 export const jobOf = (job: Job, place: Pick<Place, 'directoryOf'>): MigrationJob => ({
   id: job.id,
@@ -136,7 +157,19 @@ const nothingYet = (summary: ChainSummary, place: Place): MigrationStatus => ({
   holdReason: null,
   original: null,
   lastJob: null,
+  sizes: [],
+  repositoryBytes: 0,
 })
+
+const sizesOf = (state: State, place: Place): SnapshotSize[] =>
+  newestFirst(state).map(({ id, schemaVersion, files, bytes, shared }) => ({
+    snapshot: id,
+    schemaVersion,
+    files,
+    bytes,
+    shared,
+    hasDirectory: place.hasDirectory(id),
+  }))
 
 /** What there is and what could be done, from the folded journal alone. Pure. */
 export const statusOf = (state: State | undefined, summary: ChainSummary, place: Place): MigrationStatus => {
@@ -161,5 +194,7 @@ export const statusOf = (state: State | undefined, summary: ChainSummary, place:
     holdReason: state.hold?.reason ?? null,
     original: state.original?.path ?? null,
     lastJob: lastJob === undefined ? null : jobOf(lastJob, place),
+    sizes: sizesOf(state, place),
+    repositoryBytes: place.repositoryBytes,
   }
 }

@@ -17,6 +17,7 @@ import { loadDataset } from './load.ts'
 import { migrate } from './migrate.ts'
 import type { OriginalChange } from './original.ts'
 import { compareOriginal } from './original.ts'
+import { placeOf } from './place.ts'
 import type { Preview } from './preview.ts'
 import { previewPlan } from './preview.ts'
 import type { ProgressSink } from './progress.ts'
@@ -115,7 +116,7 @@ export class App extends Keeper {
 
   /** T022: what there is, and whether a newer schema version is waiting. Reads the journal's last segment only. */
   checkMigrationsNeeded(): Promise<MigrationStatus> {
-    return answered(() => statusOf(readView(this.#context)?.state, summaryOf(this.dataset), this.#place()))
+    return answered(() => statusOf(readView(this.#context)?.state, summaryOf(this.dataset), placeOf(this.#context)))
   }
 
   /** What `startMigration` would do, and what is worth knowing before; writes nothing. `edited`: files that the checkpoint would take in first. */
@@ -157,7 +158,7 @@ export class App extends Keeper {
     if (running !== undefined) return running
     const job = readState(this.#context).jobs.find((j) => j.id === id)
     if (job === undefined) throw new StrataError('ABSENT', `there is no job ${id}`, { data: { id }, hint: 'See the jobs: strata history' })
-    return jobOf(job, this.#place())
+    return jobOf(job, placeOf(this.#context))
   }
 
   /** Resolves when no migration that this App has started is under way. */
@@ -276,11 +277,6 @@ export class App extends Keeper {
     return survey(this.#context.fs, this.dataset, dir)
   }
 
-  #place(): { directoryOf: (id: string) => string; spaceFree: number } {
-    const { fs, root, paths } = this.#context
-    return { directoryOf: paths.snapshot, spaceFree: fs.lstat(root) === undefined ? 0 : fs.statfs(root).freeBytes }
-  }
-
   protected override inSession<T>(work: (session: Session, job: JobOptions) => Promise<T>): Promise<T> {
     this.#requireKnown()
     return this.#write((session, signal) => work(session, this.#jobOptions(signal)))
@@ -351,11 +347,11 @@ export class App extends Keeper {
   #recorded(id: string): MigrationJob {
     const job = readState(this.#context).jobs.find((j) => j.id === id)
     if (job === undefined) throw new StrataError('ABSENT', `there is no job ${id}`)
-    return jobOf(job, this.#place())
+    return jobOf(job, placeOf(this.#context))
   }
 
   #ended(id: string | null): MigrationJob {
-    const status = statusOf(readState(this.#context), summaryOf(this.dataset), this.#place())
+    const status = statusOf(readState(this.#context), summaryOf(this.dataset), placeOf(this.#context))
     const job = id === null ? nothingDone(status, this.#context.now().toISOString()) : this.#recorded(id)
     this.#tracker.ended(job)
     return job

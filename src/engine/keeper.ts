@@ -1,4 +1,6 @@
 import type { Context } from './context.ts'
+import type { Forgotten } from './forget.ts'
+import { forget, previewForget } from './forget.ts'
 import type { Collected } from './gc.ts'
 import { collectGarbage, previewGc } from './gc.ts'
 import type { PinnedSnapshot, PruneOptions, Pruned } from './prune.ts'
@@ -44,6 +46,17 @@ export abstract class Keeper extends Reader {
   gc({ dryRun = false }: { dryRun?: boolean } = {}): Promise<Collected> {
     if (dryRun) return guarded(() => Promise.resolve(previewGc(this.#context)))
     return this.inSession((session) => Promise.resolve(collectGarbage(session)))
+  }
+
+  /**
+   * Removes a file, or a folder with all in it, from every snapshot and every commit: what should never have been captured. With
+   * `dryRun` it only says what would be rewritten, and where else it is. Throws ABSENT, BAD_ARGUMENT, LOCKED, NO_SPACE.
+   *
+   *     await app.forget('data/secret.txt', { dryRun: true })
+   */
+  forget(path: string, { dryRun = false }: { dryRun?: boolean } = {}): Promise<Forgotten> {
+    if (dryRun) return guarded(() => Promise.resolve(previewForget(this.#context, path)))
+    return this.inSession((session) => forget(session, path))
   }
 
   /** Keeps a snapshot and its directory, whatever `prune` is told. Throws ABSENT, AMBIGUOUS. */

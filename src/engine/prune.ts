@@ -1,19 +1,21 @@
 import { join } from 'node:path'
 import type { Oid } from '../core/git-objects.ts'
 import { resolveSnapshot } from '../core/resolve.ts'
-import type { Decision, Retention } from '../core/retention.ts'
-import { RETENTION, cutoff, retention } from '../core/retention.ts'
+import type { Age, Decision, Retention } from '../core/retention.ts'
+import { RETENTION, retention } from '../core/retention.ts'
 import type { State } from '../core/state.ts'
 import { StrataError } from '../core/errors.ts'
 import { discard, fsyncDirectory, removeTree, rename } from '../storage/durable.ts'
+import { EVICTED } from '../storage/layout.ts'
+import { objectSizes } from '../storage/repack.ts'
 import type { Repository } from '../storage/repository.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import { isQuiet, look } from './directory.ts'
+import { oldestFirst } from './forget-rewrite.ts'
 import { rootsOf } from './gc.ts'
 import { reading } from './history.ts'
 import { readState } from './read.ts'
-import { EVICTED } from './recover.ts'
 import type { Session } from './session.ts'
 
 export type Pruned = {
@@ -30,8 +32,9 @@ export type PruneOptions = Partial<Retention> & { readonly dryRun?: boolean }
 
 const isCount = (value: number | null): boolean => value === null || (Number.isSafeInteger(value) && value >= 0)
 
-const policyOf = ({ directories = RETENTION.directories, directoryBytes = null, days = null }: PruneOptions): Retention => {
-  const policy = { directories, directoryBytes, days }
+const policyOf = (options: PruneOptions): Retention => {
+  const { directories = RETENTION.directories, directoryBytes = null, days = null, historyBytes = null } = options
+  const policy = { directories, directoryBytes, days, historyBytes }
   const wrong = Object.entries(policy).find(([, value]) => !isCount(value))
   if (wrong === undefined) return policy
   throw new StrataError('BAD_ARGUMENT', `${wrong[0]} is ${String(wrong[1])}, not a whole number of 0 or more`, {
@@ -74,6 +77,22 @@ const cutOf = (context: Context, repository: Repository, state: State, beforeMs:
   return [...cut].sort()
 }
 
+/** What each commit of the history adds to the repository, the newest first: what a later one has as well is the later one's. */
+const agesOf = ({ fs, paths }: Context, repository: Repository, state: State): Age[] => {
+  const sizes = objectSizes(fs, paths.packs)
+  const seen = new Set<Oid>()
+  const weigh = (oid: Oid, isTree: boolean): number => {
+    if (seen.has(oid)) return 0
+    seen.add(oid)
+    const own = sizes.get(oid) ?? 0
+    return isTree ? repository.tree(oid).reduce((sum, e) => sum + weigh(e.oid, e.mode === '40000'), own) : own
+  }
+  const heads = Object.values(state.snapshots).map((s) => s.commit)
+  const commits = oldestFirst(repository, heads).map((oid) => ({ oid, ...repository.commit(oid) }))
+  commits.reverse().sort((a, b) => b.committer.timestamp - a.committer.timestamp)
+  return commits.map(({ oid, tree, committer }) => ({ atMs: committer.timestamp * 1000, bytes: weigh(oid, false) + weigh(tree, true) }))
+}
+
 const isGone = (decision: Decision): boolean => decision.history === 'remove'
 
 type Plan = {
@@ -84,12 +103,13 @@ type Plan = {
 }
 
 const planPrune = (context: Context, repository: Repository, state: State, policy: Retention): Plan => {
+  const ages = policy.historyBytes === null ? [] : agesOf(context, repository, state)
   const nowMs = context.now().getTime()
-  const decisions = retention(state, policy, present(context, state), nowMs)
+  const { decisions, beforeMs } = retention(state, policy, { present: present(context, state), nowMs, ages })
   const gone = decisions.filter(isGone).map((d) => d.snapshot)
   const after = without({ ...state, dropped: [...state.dropped, ...gone.map((id) => `refs/heads/${id}`)] }, new Set(gone))
   const bytes = decisions.reduce((sum, d) => sum + (d.directory === 'remove' ? d.bytes : 0), 0)
-  return { decisions, gone, cut: cutOf(context, repository, after, cutoff(policy, nowMs)), bytes }
+  return { decisions, gone, cut: cutOf(context, repository, after, beforeMs), bytes }
 }
 
 const newlyCut = (state: State, cut: readonly Oid[]): number => cut.filter((oid) => !state.cut.includes(oid)).length
@@ -114,12 +134,11 @@ const evict = (session: Session, id: string): void => {
   discard(fs, paths.index(id))
 }
 
-/** What was edited in a directory that is going is committed on its branch first. */
-const settle = async (session: Session, ids: readonly string[]): Promise<void> => {
+/** What was edited in directories is committed on their branches first. */
+export const settle = async (session: Session, ids: readonly string[], reason: string): Promise<void> => {
   for (const id of ids) {
     const snapshot = session.state.snapshots[id]
-    if (snapshot !== undefined && !isQuiet(look(session.context, snapshot)))
-      await checkpoint(session, id, 'before its directory was removed')
+    if (snapshot !== undefined && !isQuiet(look(session.context, snapshot))) await checkpoint(session, id, reason)
   }
 }
 
@@ -132,7 +151,7 @@ export const prune = async (session: Session, options: PruneOptions): Promise<Pr
   const policy = policyOf(options)
   const going = planPrune(context, repository, session.state, policy).decisions.filter((d) => d.directory === 'remove')
   const ids = going.map((d) => d.snapshot)
-  await settle(session, ids)
+  await settle(session, ids, 'before its directory was removed')
   const before = session.state
   const { decisions, gone, cut, bytes } = planPrune(context, repository, before, policy)
   if (ids.length > 0) session.commit({ type: 'note', event: { type: 'Evicted', data: { snapshots: ids } } })

@@ -219,9 +219,16 @@ export const retell = (context: Context, repository: Repository, known: Known, e
   if (first.length > 0) teller.tell(first)
   else teller.tell([{ type: 'SegmentOpened', data: { reducer: REDUCER, state: before } }])
   const told = new Set(commitsIn([...kept, ...later.flat()].flatMap(({ line }) => [...line.events])))
+  const runs = [kept, ...later].flatMap((run) => {
+    const [start, end] = [run[0], run.at(-1)]
+    return start === undefined || end === undefined ? [] : [{ first: firstSeq(start.line), last: lastSeq(end.line) }]
+  })
+  // What was written anew by a `forget` has another id than the event of its number says, and is no other fact.
+  const isTold = (seq: number): boolean => runs.some(({ first: from, last }) => from <= seq && seq <= last)
   let facts = recorded(context, known)
     .filter((c) => !told.has(c.oid))
     .map((commit) => ({ commit, seq: Number(commit.trailers.get('Strata-Seq')), depth: depthOf(commit, commits) }))
+    .filter(({ seq }) => !isTold(seq))
     .sort((a, b) => a.seq - b.seq || a.depth - b.depth)
   const tellFacts = (until: number): void => {
     const due = facts.filter((f) => f.seq < until)

@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import { StrataError, hasCode, systemCode } from '../core/errors.ts'
 import { discard, fsyncDirectory, isLockedByGit, isTemporary, makeDirectory, ownLocks, removeTree, rename } from '../storage/durable.ts'
+import { EVICTED } from '../storage/layout.ts'
 import { TEMPORARY, unfinishedPacks } from '../storage/pack-write.ts'
 import { Quarantine } from '../storage/quarantine.ts'
 import { readPackedRefs, salvageRefs, writePackedRefs } from '../storage/refs.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { refsOf } from '../core/state.ts'
+import { finishForgetting } from './forget.ts'
 import { completeFolders } from './session.ts'
 import type { Session } from './session.ts'
 import { announcedDirectories, sweepAnnounced } from './job.ts'
@@ -44,9 +46,6 @@ const dropAnnounced = (session: Session): Chore[] => {
   }
   return length === 0 ? [] : [{ says: isKept ? `set ${directories} aside for the next run` : `removed ${directories}`, run }]
 }
-
-/** A directory on its way out: an event says so, and its snapshot is in the repository. */
-export const EVICTED = '.evicted'
 
 const dropEvicted = ({ context: { fs, paths } }: Session): Chore[] => {
   const left = (fs.lstat(paths.staging) === undefined ? [] : fs.readdir(paths.staging)).filter((name) => name.endsWith(EVICTED))
@@ -92,6 +91,15 @@ const dropTemporary = ({ context }: Session): Chore[] => {
   }
   return left.length === 0 ? [] : [{ says: `removed ${left.length} temporary ${left.length === 1 ? 'file' : 'files'}`, run }]
 }
+
+/** A `forget` that the journal has, and the directories do not have yet. */
+const forgetRest = (session: Session): Chore[] =>
+  session.state.forgetting.map(({ path }) => ({
+    says: `forgot ${path} in the directories; its space comes free with: strata gc`,
+    run: () => {
+      finishForgetting(session, path)
+    },
+  }))
 
 /** A packed-refs that cannot be read is set aside; the refs in it that are whole are kept, and the journal's are made anew. */
 const mendRefs = ({ context }: Session): Chore[] => {
@@ -150,7 +158,9 @@ const examine = (session: Session): { todo: readonly Chore[]; stale: readonly st
       ...quarantineStaging(session),
       ...dropTemporary(session),
       ...mend,
-      ...saveLost(session),
+      // What a branch has that was not rewritten yet is what must go.
+      ...(session.state.forgetting.length > 0 ? [] : saveLost(session)),
+      ...forgetRest(session),
     ],
     stale: mend.length > 0 ? [] : session.unprojected(),
   }

@@ -113,6 +113,9 @@ const contentFacts = ({ commit, manifest }: StoredCommit, files: ReadonlyMap<str
   bytes: [...files.values()].reduce((sum, f) => sum + f.size, 0),
 })
 
+const sharedBytes = (files: ReadonlyMap<string, FileEntry>, before: ReadonlyMap<string, FileEntry>): number =>
+  [...files.values()].reduce((sum, f) => (before.get(f.path)?.sha256 === f.sha256 ? sum + f.size : sum), 0)
+
 const alsoWritten = (
   snapshot: string,
   stored: StoredCommit,
@@ -156,6 +159,7 @@ export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made
         from,
         fromCommit,
         ...carries,
+        shared: sharedBytes(alone?.files ?? step.files, staged[i - 1]?.files ?? now.files),
         readableBy: readableBy(chain, position),
         findings,
         slice: alone === null ? slice : null,

@@ -245,6 +245,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
       directories: z.number().int().nonnegative().optional(),
       directoryBytes: z.number().int().nonnegative().nullable().default(null),
       days: z.number().int().nonnegative().nullable().default(null),
+      historyBytes: z.number().int().nonnegative().nullable().default(null),
     },
     result: z.object({ applied: z.boolean(), decisions: z.array(s.decision), bytes: z.number(), cut: z.number() }),
     changes: true,

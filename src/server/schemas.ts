@@ -62,6 +62,7 @@ const snapshotMembers = {
   from: orNull(z.string()).describe('the snapshot that it was migrated from'),
   fromCommit: orNull(oid),
   carries: orNull(z.object({ snapshot: z.string(), commit: oid })),
+  shared: count.describe('bytes of files that were the same in the snapshot it was made of, when it was made'),
   job: orNull(z.string()),
   files: count,
   bytes: count,
@@ -131,6 +132,10 @@ export const status = named<MigrationStatus>(
     holdReason: orNull(z.string()),
     original: orNull(z.string()),
     lastJob: orNull(job),
+    sizes: z.array(
+      z.object({ snapshot: z.string(), schemaVersion: z.string(), files: count, bytes: count, shared: count, hasDirectory: z.boolean() }),
+    ),
+    repositoryBytes: count,
   }),
 )
 

@@ -12,6 +12,9 @@ const checked = (id: string): string => {
   })
 }
 
+/** Ends the name of a directory on its way out: an event says so, and its snapshot is in the repository. */
+export const EVICTED = '.evicted'
+
 /** Where things are in a store (design section 2). */
 export const layout = (root: string) => ({
   root,

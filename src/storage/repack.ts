@@ -38,6 +38,14 @@ export const packNames = (fs: FsPort, dir: string): string[] => {
   })
 }
 
+/** How many bytes of the packs each object takes; the least of them where it is there twice. */
+export const objectSizes = (fs: FsPort, dir: string): Map<Oid, number> => {
+  const sizes = new Map<Oid, number>()
+  for (const name of packNames(fs, dir))
+    for (const { oid, length } of readPack(fs, dir, name)?.entries ?? []) sizes.set(oid, Math.min(length, sizes.get(oid) ?? length))
+  return sizes
+}
+
 export type Repacked = {
   readonly packsBefore: number
   readonly packsAfter: number

@@ -55,6 +55,7 @@ export class Transaction {
   readonly #open: () => PackWriter
   readonly #fresh = new Map<Oid, Uint8Array>()
   readonly #finished: string[] = []
+  #held = 0
 
   constructor(repository: Repository, open: () => PackWriter) {
     this.#repository = repository
@@ -72,9 +73,15 @@ export class Transaction {
     }
   }
 
+  /** How many bytes of objects it holds in memory. */
+  get held(): number {
+    return this.#held
+  }
+
   addObject(type: ObjectType, bytes: Uint8Array): Oid {
     const oid = objectOid(type, bytes)
     this.#fresh.set(oid, bytes)
+    this.#held += bytes.byteLength
     if (this.#repository.packs.has(oid)) return oid
     this.#meta ??= this.#open()
     this.#meta.add(packEntry(type, bytes))
@@ -86,7 +93,13 @@ export class Transaction {
     const tree = snapshotTree(manifest, ({ type, bytes }) => this.addObject(type, bytes))
     const digest = manifestDigest(manifest)
     const { message, parents, timestamp } = info(digest)
-    return { commit: this.#addCommit(tree, parents, message, timestamp), manifest: digest }
+    return { commit: this.addCommit(tree, { parents, message, timestamp }), manifest: digest }
+  }
+
+  /** A commit of a tree that is there. */
+  addCommit(tree: Oid, { parents, message, timestamp }: CommitInfo): Oid {
+    const who = { ...AUTHOR, timestamp, timezone: '+0000' }
+    return this.addObject('commit', encodeCommit({ tree, parents: [...parents], author: who, committer: who, message }))
   }
 
   /** Carries journal lines into the branch strata/journal: one immutable file a transaction, in folders of at most 256. */
@@ -99,7 +112,7 @@ export class Transaction {
       (oid) => this.#read(oid),
       (type, bytes) => this.addObject(type, bytes),
     )
-    return this.#addCommit(tree, previous === null ? [] : [previous], sliceMessage(upTo), timestamp)
+    return this.addCommit(tree, { parents: previous === null ? [] : [previous], message: sliceMessage(upTo), timestamp })
   }
 
   /** Makes everything durable; a ref may name it from now on. Blobs first: no tree names what is not there. */
@@ -123,11 +136,6 @@ export class Transaction {
 
   #read(oid: Oid): Uint8Array {
     return this.#fresh.get(oid) ?? this.#repository.read(oid).bytes
-  }
-
-  #addCommit(tree: Oid, parents: readonly Oid[], message: string, timestamp: number): Oid {
-    const who = { ...AUTHOR, timestamp, timezone: '+0000' }
-    return this.addObject('commit', encodeCommit({ tree, parents: [...parents], author: who, committer: who, message }))
   }
 }
 

@@ -17,6 +17,7 @@ const snapshot = (id: string, { from, carries, commit = `${id}0` }: Made = {}): 
   from: from?.[0] ?? null,
   fromCommit: from === undefined ? null : oid(from[1]),
   carries: carries === undefined ? null : { snapshot: carries[0], commit: oid(carries[1]) },
+  shared: 0,
   job: null,
   files: 0,
   bytes: 0,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { neededSnapshots, retention } from '../../src/core/retention.ts'
-import type { Retention } from '../../src/core/retention.ts'
+import type { Age, Retention, Situation } from '../../src/core/retention.ts'
 import type { Snapshot, State } from '../../src/core/state.ts'
 import { initialState } from '../../src/core/state.ts'
 import { oid } from '../contract/stories.ts'
@@ -18,6 +18,7 @@ const snapshot = (id: string, daysAgo: number, more: Partial<Snapshot> = {}): Sn
   from: null,
   fromCommit: null,
   carries: null,
+  shared: 0,
   job: null,
   files: 1,
   bytes: 100,
@@ -39,10 +40,11 @@ const stateOf = (snapshots: readonly Snapshot[], more: Partial<State> = {}): Sta
 
 /** Six in a row, each made by a job of its own; the last is active. */
 const six = Array.from({ length: 6 }, (_, i) => snapshot(`s${i}`, 60 - i * 10, { from: i === 0 ? null : `s${i - 1}`, job: `job-${i}` }))
-const policy = (more: Partial<Retention>): Retention => ({ directories: 0, directoryBytes: null, days: null, ...more })
+const policy = (more: Partial<Retention>): Retention => ({ directories: 0, directoryBytes: null, days: null, historyBytes: null, ...more })
 const all = (state: State): Set<string> => new Set(Object.keys(state.snapshots))
+const at = (present: ReadonlySet<string>, ages: readonly Age[] = []): Situation => ({ present, nowMs: NOW, ages })
 const kept = (state: State, more: Partial<Retention>): string[] =>
-  retention(state, policy(more), all(state), NOW).flatMap((d) => (d.directory === 'keep' ? [d.snapshot] : []))
+  retention(state, policy(more), at(all(state))).decisions.flatMap((d) => (d.directory === 'keep' ? [d.snapshot] : []))
 
 describe('which directories stay', () => {
   test('the active one and the one before the last job, whatever the policy', () => {
@@ -65,17 +67,19 @@ describe('which directories stay', () => {
   })
 
   test('one that has none is told as absent', () => {
-    const [oldest] = retention(stateOf(six), policy({}), new Set(['s5']), NOW).slice(-1)
+    const [oldest] = retention(stateOf(six), policy({}), at(new Set(['s5']))).decisions.slice(-1)
     expect(oldest).toMatchObject({ snapshot: 's0', directory: 'absent', history: 'keep' })
   })
 })
 
 describe('which history stays', () => {
   const gone = (state: State, days: number): string[] =>
-    retention(state, policy({ directories: 9, days }), all(state), NOW).flatMap((d) => (d.history === 'remove' ? [d.snapshot] : []))
+    retention(state, policy({ directories: 9, days }), at(all(state))).decisions.flatMap((d) =>
+      d.history === 'remove' ? [d.snapshot] : [],
+    )
 
   test('all of it, unless days are named; then what is younger', () => {
-    expect(retention(stateOf(six), policy({}), all(stateOf(six)), NOW).every((d) => d.history === 'keep')).toBe(true)
+    expect(retention(stateOf(six), policy({}), at(all(stateOf(six)))).decisions.every((d) => d.history === 'keep')).toBe(true)
     expect(gone(stateOf(six), 35)).toEqual(['s2', 's1', 's0'])
   })
 
@@ -86,8 +90,24 @@ describe('which history stays', () => {
     expect(gone(state, 0)).toEqual(['s1', 's0'])
   })
 
+  test('the newest that is within the bound of bytes; of two bounds the stricter', () => {
+    const ages = [0, 15, 25, 45, 55].map((days) => ({ atMs: NOW - days * DAY, bytes: 10 }))
+    const cut = (historyBytes: number, days: number | null = null): readonly [number | null, string[]] => {
+      const { decisions, beforeMs } = retention(stateOf(six), policy({ historyBytes, days }), at(all(stateOf(six)), ages))
+      const gone = decisions.filter((d) => d.history === 'remove')
+      for (const { reasons } of gone) expect(reasons.join('')).toMatch(/days ago|bytes/)
+      return [beforeMs === null ? null : (NOW - beforeMs) / DAY, gone.map((d) => d.snapshot)]
+    }
+    expect(cut(50)).toEqual([null, []])
+    expect(cut(49)[0]).toBeCloseTo(55, 5)
+    expect(cut(30)).toEqual([expect.closeTo(45, 5), ['s1', 's0']])
+    expect(cut(30, 30)).toEqual([30, ['s2', 's1', 's0']])
+    expect(cut(30, 50)).toEqual([expect.closeTo(45, 5), ['s1', 's0']])
+    expect(cut(0)[1]).toEqual(['s3', 's2', 's1', 's0'])
+  })
+
   test('with the history goes the directory', () => {
-    const found = retention(stateOf(six), policy({ directories: 9, days: 35 }), all(stateOf(six)), NOW)
+    const found = retention(stateOf(six), policy({ directories: 9, days: 35 }), at(all(stateOf(six)))).decisions
     expect(found.filter((d) => d.history === 'remove').every((d) => d.directory === 'remove')).toBe(true)
   })
 })
@@ -113,11 +133,14 @@ test('under any policy nothing goes that is needed, and each decision has its re
     directories: fc.nat(3),
     directoryBytes: fc.option(fc.nat(500)),
     days: fc.option(fc.nat(20)),
+    historyBytes: fc.option(fc.nat(20)),
   })
   fc.assert(
     fc.property(anyState, anyPolicy, (state, wanted) => {
       const needed = neededSnapshots(state)
-      const decisions = retention(state, wanted, all(state), NOW)
+      const ages = Array.from({ length: 12 }, (_, i) => ({ atMs: NOW - i * DAY, bytes: 3 }))
+      const { decisions, beforeMs } = retention(state, wanted, at(all(state), ages))
+      expect(beforeMs === null || beforeMs <= NOW + 1).toBe(true)
       expect(decisions).toHaveLength(Object.keys(state.snapshots).length)
       for (const { snapshot: id, directory, history, reasons } of decisions) {
         expect(reasons.join('')).not.toBe('')

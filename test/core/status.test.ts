@@ -12,7 +12,12 @@ const summary: ChainSummary = {
   versions: VERSIONS,
   steps: VERSIONS.slice(1).map((version) => ({ version, description: version, changes: [], reversible: true, readableFrom: null })),
 }
-const place = { directoryOf: (id: string): string => `/store/snapshots/${id}`, spaceFree: 1000 }
+const place = {
+  directoryOf: (id: string): string => `/store/snapshots/${id}`,
+  spaceFree: 1000,
+  repositoryBytes: 77,
+  hasDirectory: (id: string): boolean => id !== 'gone',
+}
 const status = (state: State | undefined, of = summary) => statusOf(state, of, place)
 
 const base: Command[] = [create, capture('s0', '1.0.0', 1), activate('s0', 1, { reason: 'capture' })]
@@ -60,6 +65,12 @@ describe('the state that is told', () => {
     }) // prettier-ignore
     expect(status(told(...base)).spaceNeeded).toBeGreaterThanOrEqual(20)
     expect(status(told(...rolledBack))).toMatchObject({ needed: true, heldSince: AT, holdReason: 'slow' })
+  })
+
+  test('says how large each snapshot is, the newest first, and what it shares', () => {
+    const { sizes, repositoryBytes } = status(told(...base))
+    expect(repositoryBytes).toBe(77)
+    expect(sizes).toEqual([{ snapshot: 's0', schemaVersion: '1.0.0', files: 2, bytes: 10, shared: 0, hasDirectory: true }])
   })
 
   test('tells the last job, with a directory that restore accepts', () => {

@@ -78,7 +78,9 @@ const tryOnce = async (scenario: Scenario, base: Place, sides: Sides, n: number,
   // The retry: what the user does next.
   if (error !== null && wrong.length === 0) {
     const now = activeOf(place.store)
-    const done = now !== null && sides.after !== null && now.snapshot !== sides.before?.snapshot && same(now.content, sides.after.content)
+    const { before, after } = sides
+    const isOther = now?.snapshot !== before?.snapshot || (before !== null && now !== null && !same(before.content, now.content))
+    const done = now !== null && after !== null && isOther && same(now.content, after.content)
     if (!done) await scenario.run(place, nodeFsPort).catch((caught: unknown) => wrong.push(`${where}: the retry failed: ${String(caught)}`))
   }
   nodeFs.rmSync(join(place.store, '..'), { recursive: true, force: true })

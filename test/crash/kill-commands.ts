@@ -53,6 +53,7 @@ const editOriginal = ({ original }: Place): void => {
   age(path)
 }
 
+const FORGOTTEN = 'data/2026-01-01.json'
 const init = ['init', '--from', 'ORIGINAL']
 export const COMMANDS: readonly Command[] = [
   { name: 'init', before: run(), args: (original) => ['init', '--from', original], nothing: ['EXISTS'] },
@@ -110,6 +111,15 @@ export const COMMANDS: readonly Command[] = [
     args: () => ['gc'],
     nothing: [],
   },
+  {
+    name: 'forget',
+    before: async (place) => {
+      await run(init, ['migrate'])(place)
+      editActive(place)
+    },
+    args: () => ['forget', FORGOTTEN, '--yes'],
+    nothing: ['ABSENT'],
+  },
   { name: 'pin', before: run(init, ['migrate']), args: () => ['pin', '1.1.0', '-m', 'kept'], nothing: [] },
   { name: 'start', before: run(), args: (original) => ['start', '--from', original], nothing: [] },
 ]
@@ -148,7 +158,7 @@ export const subjectOf = async (scratch: string, command: Command, make: (dir: s
   const [store, original] = [join(dir, 'store'), join(dir, 'original')]
   make(original)
   await command.before({ store, original })
-  const before = beforeOf(store, original, command.name === 'prune')
+  const before = beforeOf(store, original, { evicts: command.name === 'prune', forgets: command.name === 'forget' ? FORGOTTEN : null })
   const args = command.args(original)
   const copy = (): Place => {
     const to = join(dir, String(copies++), 'store')

@@ -14,6 +14,8 @@ export type Before = {
   readonly directories: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** The command removes directories: one is there whole, or not at all. */
   readonly evicts: boolean
+  /** The command removes this file from directories: it is there, or not. */
+  readonly forgets: string | null
   readonly original: string
   readonly fingerprint: Readonly<Record<string, string>>
 }
@@ -26,22 +28,30 @@ export const activeOf = (store: string): Active => {
   return { version: schemaVersion ?? '', files: contents(join(store, directory ?? '')) }
 }
 
-export const beforeOf = (store: string, original: string, evicts = false): Before => ({
+export const beforeOf = (store: string, original: string, { evicts = false, forgets = null as string | null } = {}): Before => ({
   evicts,
+  forgets,
   active: activeOf(store),
   directories: Object.fromEntries(directoriesOf(store).map((id) => [id, contents(join(store, 'snapshots', id))])),
   original,
   fingerprint: fingerprint(original),
 })
 
+const without = (files: Readonly<Record<string, string>>, path: string | null): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(files).filter(([name]) => name !== path))
+
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+const isKept = (dir: string, files: Readonly<Record<string, string>>, { evicts, forgets }: Before): boolean => {
+  if (!existsSync(dir)) return evicts
+  const now = contents(dir)
+  return isSame(now, files) || isSame(now, without(files, forgets))
+}
 
 /** What no moment excuses. */
 const lost = (store: string, before: Before): string[] => [
   ...Object.entries(before.directories).flatMap(([id, files]) =>
-    (existsSync(join(store, 'snapshots', id)) ? isSame(contents(join(store, 'snapshots', id)), files) : before.evicts)
-      ? []
-      : [`snapshots/${id} is no longer what it was`],
+    isKept(join(store, 'snapshots', id), files, before) ? [] : [`snapshots/${id} is no longer what it was`],
   ),
   ...(isSame(fingerprint(before.original), before.fingerprint) ? [] : ['the original directory was touched']),
 ]

@@ -42,6 +42,7 @@ describe('after a kill, the next start and then a power cut, what that start cho
     // In the middle of removing the old packs, one after another.
     ['merging of packs', 160, 163, 166],
     ['gc', 'Compacted', 205, 208, 211],
+    ['forget of a file in every snapshot', 'Forgotten', 'Erased', 'Compacted'],
   ]
   for (const [name, ...at] of points)
     test(name, { timeout: 600_000 }, async () => {

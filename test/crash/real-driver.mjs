@@ -180,6 +180,8 @@ const migrate = async (to) => {
 const step = async () => {
   const dice = random()
   if (dice < 0.5) edit()
+  else if (dice < 0.54) await command('prune', null, () => app.prune({ directories: 0 }))
+  else if (dice < 0.58) await command('gc', null, () => app.gc())
   else if (dice < 0.72) await command('checkpoint', null, () => app.checkpoint('power'))
   else if (dice < 0.86) {
     const next = versions[versions.indexOf(current().schemaVersion) + 1]

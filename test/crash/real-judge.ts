@@ -46,6 +46,8 @@ export type Expected = {
    * bytes may have reached the disk and the times of the file not. No stat tells that from rot.
    */
   readonly overwritten: ReadonlySet<string>
+  /** Snapshots whose directories a prune may have removed, each as a whole. */
+  readonly evictable: ReadonlySet<string>
 }
 
 const blobId = (bytes: Uint8Array): string => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
@@ -74,6 +76,7 @@ export const expectedFrom = (log: string, before: Ack | undefined, cutMs: number
   const durable = new Map<string, Map<string, string | null>>()
   const acknowledged: Ack[] = []
   const overwritten = new Set<string>()
+  const evictable = new Set<string>()
   let [last, running]: [Ack | undefined, Expected['running']] = [before, []]
   const know = (snapshot: string, files: Files): void => void durable.set(snapshot, new Map(Object.entries(files)))
   const edit = (entry: Extract<Entry, { path: string }>): void => {
@@ -87,6 +90,7 @@ export const expectedFrom = (log: string, before: Ack | undefined, cutMs: number
     if (entry.t === 'base') for (const [snapshot, files] of Object.entries(entry.snapshots)) know(snapshot, files)
     if (entry.t === 'editing' || entry.t === 'edited') edit(entry)
     if (entry.t === 'begin') running = [...running, entry]
+    if (entry.t === 'begin' && entry.kind === 'prune') for (const snapshot of durable.keys()) evictable.add(snapshot)
     if (entry.t !== 'ack' || entry.ms >= cutMs) continue
     running = []
     last = entry
@@ -95,7 +99,7 @@ export const expectedFrom = (log: string, before: Ack | undefined, cutMs: number
     // A snapshot that this command made: every byte of it is Strata's.
     if (entry.files !== undefined && !durable.has(entry.snapshot)) know(entry.snapshot, entry.files)
   }
-  return { entries, last, acknowledged, running, durable, overwritten }
+  return { entries, last, acknowledged, running, durable, overwritten, evictable }
 }
 
 const git = (store: string, args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } =>
@@ -136,9 +140,10 @@ const activeIsRight = ({ last, running, durable }: Expected, { snapshot, schemaV
   running.some(({ kind, to }) => (kind === 'migrate' ? schemaVersion === to : ['rollback', 'redo'].includes(kind) && durable.has(snapshot)))
 
 /** What was flushed is there, in every directory, byte for byte. */
-const lostFiles = (store: string, { durable }: Expected): string[] =>
+const lostFiles = (store: string, { durable, evictable }: Expected): string[] =>
   [...durable].flatMap(([snapshot, files]) => {
     const dir = join(store, 'snapshots', snapshot)
+    if (evictable.has(snapshot) && !existsSync(dir)) return []
     const now = existsSync(dir) ? filesOf(dir) : {}
     return [...files]
       .filter(([path, oid]) => oid !== null && now[path] !== oid)

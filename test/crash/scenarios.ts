@@ -15,6 +15,7 @@ import { recover } from '../../src/engine/recover.ts'
 import { repairStore } from '../../src/engine/repair.ts'
 import { restoreLive } from '../../src/engine/restore-live.ts'
 import { collectGarbage, mergePacks } from '../../src/engine/gc.ts'
+import { forget } from '../../src/engine/forget.ts'
 import { pin, prune, unpin } from '../../src/engine/prune.ts'
 import { redo, rollback } from '../../src/engine/rollback.ts'
 import type { Session } from '../../src/engine/session.ts'
@@ -337,6 +338,17 @@ export const SCENARIOS: readonly Scenario[] = [
     run: (place, fs) => inStore(place, fs, (session) => Promise.resolve(collectGarbage(session))),
     drops: true,
     acknowledged: (store) => (packsIn(store) <= 1 ? [] : ['there is more than one pack']),
+  },
+  {
+    name: 'forget of a file in every snapshot',
+    before: async (place) => {
+      await prunable(place)
+      await inStore(place, nodeFsPort, (session) => Promise.resolve(pin(session, '1.2.0', 'kept')))
+    },
+    run: (place, fs) => inStore(place, fs, (session) => forget(session, 'data/2026-01-01.json')),
+    drops: true,
+    acknowledged: (store) =>
+      [...store.keys()].some((path) => path.endsWith('/data/2026-01-01.json')) ? ['a directory still has the file'] : [],
   },
   {
     name: 'merging of packs',

@@ -90,6 +90,8 @@ class Life {
       ['redo'],
       ['redo'],
       ['checkpoint'],
+      ['prune', '--directories', '0', '--days', '0', '--yes'],
+      ['gc'],
     ]
     return all[this.#random(all.length)] ?? ['checkpoint']
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -41,6 +42,31 @@ const verifyPacks = (box: Sandbox): void => {
   }
 }
 
+describe('status', () => {
+  test('says how large each snapshot is, what it has in common with the one before, and what the history takes', () => {
+    const box = upgraded()
+    const { sizes, repositoryBytes } = box.doc('status')
+    expect(repositoryBytes).toBe(packBytes(box))
+    expect(sizes.map((s: { schemaVersion: string }) => s.schemaVersion)).toEqual(['2.1.0', '2.0.0', '1.2.0', '1.1.0', '1.0.0'])
+    sizes.forEach((s: { snapshot: string; bytes: number; shared: number; hasDirectory: boolean }, i: number) => {
+      const files = readdirSync(box.directoryOf(s.snapshot), { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('.'))
+      const before = sizes[i + 1]?.snapshot
+      const bytesOf = (path: string): Buffer => readFileSync(join(box.directoryOf(s.snapshot), path))
+      const isShared = (path: string): boolean =>
+        before !== undefined &&
+        existsSync(join(box.directoryOf(before), path)) &&
+        readFileSync(join(box.directoryOf(before), path)).equals(bytesOf(path))
+      const sum = (paths: readonly string[]): number => paths.reduce((bytes, path) => bytes + bytesOf(path).length, 0)
+      expect(s).toMatchObject({ bytes: sum(files), shared: sum(files.filter(isShared)), hasDirectory: true })
+    })
+    expect(sizes.some((s: { shared: number }) => s.shared > 0)).toBe(true)
+    expect(box.ok('status')).toMatch(/sizes +2\.1\.0-\S+ +[\d.]+ KB/)
+    box.ok('prune', '--directories', '0', '--yes')
+    expect(box.doc('status').sizes.filter((s: { hasDirectory: boolean }) => s.hasDirectory)).toHaveLength(2)
+    expect(box.ok('status')).toContain('the history of 5 snapshots')
+  })
+})
+
 describe('prune', () => {
   test('says what would go and why, and does nothing without consent', () => {
     const box = upgraded()
@@ -77,6 +103,28 @@ describe('prune', () => {
     box.ok('prune', '--directories', '0', '--yes')
     expect(existsSync(path)).toBe(false)
     expect(box.ok('show', `${edited}:config.json`)).toContain('edited late')
+  })
+
+  test('cuts the history to a bound of bytes, which gc then makes true', () => {
+    const box = captured()
+    // What is cut off dangles until it is collected.
+    box.allowLeftovers()
+    for (let n = 0; n < 12; n++) {
+      const path = join(box.active(), 'notes.txt')
+      // What does not deflate, and has nothing in common with the one before.
+      writeFileSync(path, randomBytes(100_000))
+      age(path)
+      box.ok('checkpoint', '-m', `number ${n}`)
+    }
+    box.ok('gc')
+    expect(packBytes(box)).toBeGreaterThan(1_200_000)
+    // Commits have the second they were made in: the bound is met to the second.
+    expect(box.doc('prune', '--history-megabytes', '1', '--dry-run')).toMatchObject({ applied: false, cut: 1 })
+    box.ok('prune', '--history-megabytes', '1', '--yes')
+    box.ok('gc')
+    expect(packBytes(box)).toBeLessThan(1_100_000)
+    expect(box.doc('prune', '--history-megabytes', '1', '--dry-run')).toMatchObject({ cut: 0 })
+    expect(box.doc('verify')).toMatchObject({ valid: true, errorsFound: 0 })
   })
 
   test('a rollback to a version whose directory has gone makes it again', () => {

@@ -12,7 +12,7 @@ describe('the five methods of T022', () => {
     const { app, data } = await application()
     const members = [
       ...['needed', 'currentVersion', 'targetVersion', 'state', 'pending', 'snapshot', 'directory', 'files', 'bytes', 'spaceNeeded'],
-      ...['spaceFree', 'findings', 'heldSince', 'holdReason', 'original', 'lastJob'],
+      ...['spaceFree', 'findings', 'heldSince', 'holdReason', 'original', 'lastJob', 'sizes', 'repositoryBytes'],
     ].sort()
     expect(keys(await app.checkMigrationsNeeded())).toEqual(members)
     await app.init({ from: data })

@@ -221,6 +221,21 @@ const RULES: Readonly<Record<string, (state: State, event: Event, at: string) =>
     }
     state.cut = data.cut as string[]
   },
+  Forgotten: (state, { data }) => {
+    const now = new Map((data.commits as { was: string; is: string }[]).map(({ was, is }) => [was, is]))
+    const of = <T extends string | null>(oid: T): T | string => now.get(oid ?? '') ?? oid
+    for (const s of state.snapshots.values()) {
+      Object.assign(s, { commit: of(s.commit), sealed: of(s.sealed), fromCommit: of(s.fromCommit), verifiedCommit: of(s.verifiedCommit) })
+      if (s.carries !== null) s.carries = { ...s.carries, commit: of(s.carries.commit) }
+    }
+    for (const { snapshot, ...content } of data.snapshots as { snapshot: string }[]) Object.assign(known(state, snapshot), content)
+    state.undone = state.undone.map((u) => ({ ...u, commit: of(u.commit) }))
+    for (const [id, commit] of state.pins) state.pins.set(id, of(commit))
+    state.cut = state.cut.filter((oid) => !now.has(oid))
+  },
+  Erased: (state, { data }) => {
+    takeSlice(state, data)
+  },
   MigrationFailed: (state) => {
     state.running = null
   },

@@ -133,16 +133,18 @@ const check = (store: string): Read => {
     expect(digestOf(head)).toBe(snapshot.manifest)
     expect(head.files.length).toBe(snapshot.files)
     expect(head.files.reduce((sum, f) => sum + f.size, 0)).toBe(snapshot.bytes)
-    expect(commitOf(objects, snapshot.sealed).parents).toEqual(snapshot.fromCommit === null ? [] : [snapshot.fromCommit])
+    const isMadeAnew = lines.some(({ events }) => events.some((e) => e.type === 'Forgotten'))
+    const from = isMadeAnew && !objects.has(snapshot.fromCommit ?? '') ? null : snapshot.fromCommit
+    expect(commitOf(objects, snapshot.sealed).parents).toEqual(from === null ? [] : [from])
     for (let at = snapshot.commit; ; at = commitOf(objects, at).parents[0] ?? '') {
-      const { tree, author, trailers } = commitOf(objects, at)
+      const { tree, author, trailers, parents } = commitOf(objects, at)
       const manifest = manifestOf(objects, tree)
       expect(rootTreeId(manifest)).toBe(tree)
       expect(author).toMatch(/^Strata <strata@localhost> \d+ \+0000$/)
       expect(trailers['Manifest-Sha256']).toBe(digestOf(manifest))
       expect(trailers['Strata-Snapshot']).toBe(snapshot.id)
       expect(trailers['Schema-Version']).toBe(snapshot.schemaVersion)
-      if (at === snapshot.sealed || state.cut.includes(at)) break
+      if (at === snapshot.sealed || state.cut.includes(at) || (isMadeAnew && parents.length === 0)) break
     }
   }
   const active = state.snapshots.get(state.active ?? '')
@@ -324,6 +326,12 @@ describe('a reader written from the specification alone agrees with Strata', () 
     expect(state.cut.length).toBeGreaterThan(0)
     strata(store, 'gc')
     expect(check(store).objects.size).toBeGreaterThan(0)
+  })
+
+  test('after a file was forgotten', () => {
+    strata(store, 'forget', 'config.json', '--yes')
+    const { state } = check(store)
+    for (const { id } of state.snapshots.values()) expect(existsSync(join(store, 'snapshots', id, 'config.json'))).toBe(false)
   })
 
   test('and refuses what was changed by a single letter', () => {

@@ -55,6 +55,7 @@ const LINES: Readonly<Record<string, (event: Event, version: string) => Told | n
   Unpinned: (_, version) => ({ title: `No longer pinned: ${version}`, look: 'plain' }),
   Evicted: ({ data }) => ({ title: `Removed ${many(list(data.snapshots).length, 'directory copy', 'directory copies')}`, look: 'plain' }),
   Pruned: ({ data }) => ({ title: `Pruned ${many(list(data.snapshots).length, 'snapshot')} from the history`, look: 'plain' }),
+  Forgotten: ({ data }) => ({ title: `Forgot ${String(data.path)}`, look: 'plain' }),
   Compacted: () => ({ title: 'Made the repository smaller', look: 'plain' }),
   Repaired: ({ data }) => ({ title: 'Repaired', look: 'good', more: actions(data) }),
   Adopted: ({ data }) => ({ title: `Took over ${many(list(data.files).length, 'file')} of an older application`, look: 'plain' }),

@@ -1,0 +1,99 @@
+import type { Oid } from '../core/git-objects.ts'
+import { isOid } from '../core/git-objects.ts'
+import type { Manifest } from '../core/manifest.ts'
+import { isWithin } from '../core/state.ts'
+import type { Repository, Transaction } from '../storage/repository.ts'
+import { blobAt } from './history.ts'
+
+/** A commit as it is once the path was taken out of it and of those before it. */
+export type Rewritten = { readonly commit: Oid; readonly manifest: string | null; readonly files: number; readonly bytes: number }
+
+const CARRIES = /^Carries: \S+ ([0-9a-f]{40})$/m
+
+/** The commits that one names: its parents, and the one whose data it carries, while that is there. */
+export const restsOn = (repository: Repository, oid: Oid): Oid[] => {
+  const { parents, message } = repository.commit(oid)
+  const carried = CARRIES.exec(message)?.[1]
+  return carried !== undefined && isOid(carried) && repository.isReadable(carried) ? [...parents, carried] : [...parents]
+}
+
+/** The commits that `roots` lead to, each after those that it names. */
+export const oldestFirst = (repository: Repository, roots: Iterable<Oid>): Oid[] => {
+  const found = new Set<Oid>()
+  const waiting: { oid: Oid; isOpen: boolean }[] = [...roots].map((oid) => ({ oid, isOpen: false }))
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    if (found.has(at.oid)) continue
+    if (at.isOpen) {
+      found.add(at.oid)
+      continue
+    }
+    waiting.push({ oid: at.oid, isOpen: true })
+    for (const oid of restsOn(repository, at.oid)) if (!found.has(oid)) waiting.push({ oid, isOpen: false })
+  }
+  return [...found]
+}
+
+/** Which commits have something at the path; equal trees are looked at once. */
+export const holders = (repository: Repository, commits: readonly Oid[], path: string): Set<Oid> => {
+  const known = new Map<Oid, boolean>()
+  return new Set(
+    commits.filter((oid) => {
+      const { tree } = repository.commit(oid)
+      const has = known.get(tree) ?? blobAt(repository, oid, path) !== undefined
+      known.set(tree, has)
+      return has
+    }),
+  )
+}
+
+const withoutPath = (manifest: Manifest, path: string): Manifest => ({
+  files: manifest.files.filter((f) => !isWithin(f.path, path)),
+  directories: manifest.directories.filter((d) => !isWithin(d.path, path)),
+})
+
+const DIGEST = /^Manifest-Sha256: [0-9a-f]{64}$/m
+/** Trees of so many bytes are made durable at a time: memory must not grow with the history. */
+const MOST_HELD = 32 * 1024 * 1024
+
+/** Writes the commits anew that had the path, and those that rest on them. What is written is durable; nothing names it yet. */
+export const rewriteWithout = (
+  repository: Repository,
+  commits: readonly Oid[],
+  having: ReadonlySet<Oid>,
+  path: string,
+): Map<Oid, Rewritten> => {
+  const done = new Map<Oid, Rewritten>()
+  let transaction: Transaction = repository.begin()
+  const rewrite = (oid: Oid): Rewritten | undefined => {
+    const { tree, parents, message: before, committer } = repository.commit(oid)
+    const now = (old: Oid): Oid => done.get(old)?.commit ?? old
+    const message = before.replace(CARRIES, (line, old: Oid) => line.replace(old, now(old)))
+    const info = { parents: parents.map(now), message, timestamp: committer.timestamp }
+    if (!having.has(oid)) {
+      const isSame = message === before && info.parents.every((parent, i) => parent === parents[i])
+      return isSame ? undefined : { commit: transaction.addCommit(tree, info), manifest: null, files: 0, bytes: 0 }
+    }
+    const manifest = withoutPath(repository.manifest(oid), path)
+    const bytes = manifest.files.reduce((sum, f) => sum + f.size, 0)
+    const stored = transaction.addSnapshot(manifest, (digest) => ({
+      ...info,
+      message: message.replace(DIGEST, `Manifest-Sha256: ${digest}`),
+    }))
+    return { ...stored, files: manifest.files.length, bytes }
+  }
+  try {
+    for (const oid of commits) {
+      const made = rewrite(oid)
+      if (made !== undefined) done.set(oid, made)
+      if (transaction.held > MOST_HELD) {
+        transaction.finish()
+        transaction = repository.begin()
+      }
+    }
+    transaction.finish()
+    return done
+  } catch (error) {
+    transaction.abort()
+    throw error
+  }
+}
