@@ -6,10 +6,14 @@ import { eventText, fileVersionText } from './history-text.ts'
 import { withLineage } from './lineage.ts'
 import { fit, out, paint, plural, size, when } from './output.ts'
 import type { Run } from './run.ts'
-import { differenceText, print, text } from './run.ts'
+import { count, differenceText, print, text } from './run.ts'
 import { findingsText } from './status-text.ts'
 
 /** Commands that only look. */
+
+const MOST_EVENTS = 100
+/** A segment's own first event is not shown. */
+const FIRST_SHOWN = 2
 
 export const history = async (run: Run): Promise<number> => {
   const { args, flags } = run.parsed
@@ -20,8 +24,12 @@ export const history = async (run: Run): Promise<number> => {
     return 0
   }
   const job = text(flags.job)
-  const found = (await run.app.history(job)).reverse()
+  const isAll = flags.all === true || job !== undefined
+  const limit = count(run, 'count', 'strata history --count 1000') ?? (isAll || run.json ? undefined : MOST_EVENTS)
+  const found = (await run.app.history(job, { limit })).reverse()
   const detail = job !== undefined || flags.all === true
+  const older =
+    (found.at(-1)?.seq ?? 1) > FIRST_SHOWN && job === undefined ? [paint('dim', 'older events: strata history --all, or --count N')] : []
   print(
     run,
     found,
@@ -29,7 +37,9 @@ export const history = async (run: Run): Promise<number> => {
       ? withLineage(
           found.map((event) => ({ event, lines: eventText(event, detail) })),
           found,
-        ).map((line) => fit(line))
+        )
+          .map((line) => fit(line))
+          .concat(older)
       : found.flatMap((e) => eventText(e, detail)),
   )
   return 0

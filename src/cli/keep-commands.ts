@@ -1,22 +1,12 @@
 import type { Decision, Forgotten, Pruned } from '../index.ts'
-import { StrataError, printable } from '../index.ts'
+import { printable } from '../index.ts'
 import { agreed } from './agree.ts'
 import { fit, paint, plural, size, when } from './output.ts'
 import type { Run } from './run.ts'
-import { print, text } from './run.ts'
+import { count, print, text } from './run.ts'
 
 const MEGABYTE = 1_000_000
-
-/** A count from the command line; undefined where it was not given. */
-const count = (run: Run, name: string, unit = 1): number | undefined => {
-  const given = text(run.parsed.flags[name])
-  if (given === undefined) return undefined
-  const value = Number(given) * unit
-  if (given.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value
-  throw new StrataError('BAD_ARGUMENT', `--${name} is ${printable(given)}, not a whole number of 0 or more`, {
-    hint: 'For example: strata prune --directories 2 --days 365 --dry-run',
-  })
-}
+const PRUNE = 'strata prune --directories 2 --days 365 --dry-run'
 
 const goes = (d: Decision): boolean => d.directory === 'remove' || d.history === 'remove'
 const MARK = { keep: 'keep  ', remove: 'remove', absent: 'none  ' } as const
@@ -44,10 +34,10 @@ const removed = (run: Run, done: Pruned): number => {
 /** Says what goes and why; removes it once someone has agreed. */
 export const prune = async (run: Run): Promise<number> => {
   const policy = {
-    ...(count(run, 'directories') === undefined ? {} : { directories: count(run, 'directories') }),
-    directoryBytes: count(run, 'max-megabytes', MEGABYTE) ?? null,
-    days: count(run, 'days') ?? null,
-    historyBytes: count(run, 'history-megabytes', MEGABYTE) ?? null,
+    ...(count(run, 'directories', PRUNE) === undefined ? {} : { directories: count(run, 'directories', PRUNE) }),
+    directoryBytes: count(run, 'max-megabytes', PRUNE, MEGABYTE) ?? null,
+    days: count(run, 'days', PRUNE) ?? null,
+    historyBytes: count(run, 'history-megabytes', PRUNE, MEGABYTE) ?? null,
   }
   const isAgreed = run.parsed.flags.yes === true && run.parsed.flags['dry-run'] !== true
   const plan = await run.app.prune({ ...policy, dryRun: !isAgreed })

@@ -71,6 +71,11 @@ const run = async (parsed: Parsed, builtIn: BuiltIn): Promise<number> => {
 export const runProgram = async (args: readonly string[], builtIn: BuiltIn): Promise<void> => {
   // More file-system threads let more flushes be under way; it must be set before the first one starts.
   process.env.UV_THREADPOOL_SIZE ??= '16'
+  // Whoever reads may stop (`strata history | head`); what is being done goes on all the same.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
   let json = args.includes('--json')
   try {
     if (Number(process.versions.node.split('.')[0]) < 20)

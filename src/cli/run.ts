@@ -1,5 +1,5 @@
 import type { App, Difference } from '../index.ts'
-import { printable } from '../index.ts'
+import { StrataError, printable } from '../index.ts'
 import { out, paint } from './output.ts'
 import type { Parsed } from './parse.ts'
 
@@ -15,3 +15,14 @@ export const print = ({ json }: Run, value: unknown, lines: readonly string[]): 
 
 export const differenceText = ({ path, change }: Difference): string =>
   `  ${paint(change === 'removed' ? 'red' : change === 'added' ? 'green' : 'yellow', change.padEnd(8))} ${printable(path)}`
+
+/** A count from the command line; undefined where it was not given. `example`: how it is used. */
+export const count = (run: Run, name: string, example: string, unit = 1): number | undefined => {
+  const given = text(run.parsed.flags[name])
+  if (given === undefined) return undefined
+  const value = Number(given) * unit
+  if (given.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value
+  throw new StrataError('BAD_ARGUMENT', `--${name} is ${printable(given)}, not a whole number of 0 or more`, {
+    hint: `For example: ${example}`,
+  })
+}

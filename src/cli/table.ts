@@ -100,8 +100,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '[PATH]',
     most: 1,
     summary: 'what happened, or where one file changed',
-    options: { job: { type: 'string', value: 'ID', help: 'the log of one job' }, all: { type: 'boolean', help: 'every event' } },
-    examples: ['strata history', 'strata history data/2025-12-08.json', 'strata history --job job-k3v9x1aa'],
+    options: {
+      job: { type: 'string', value: 'ID', help: 'the log of one job' },
+      all: { type: 'boolean', help: 'every event, with its details' },
+      count: { type: 'string', short: 'n', value: 'N', help: 'the newest so many events (default: 100; with --json all)' },
+    },
+    examples: ['strata history', 'strata history --count 1000', 'strata history data/2025-12-08.json', 'strata history --job job-k3v9x1aa'],
   },
   {
     name: 'show',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StrataError } from './errors.ts'
+import { compareBytes } from './names.ts'
 
 /** The id of a git object: 40 hex digits, SHA-1 over its header and content. */
 export type Oid = string & { readonly __oid: unique symbol }
@@ -30,12 +31,23 @@ export const objectOid = (type: ObjectType, bytes: Uint8Array): Oid =>
 export const blobOid = (bytes: Uint8Array): Oid => objectOid('blob', bytes)
 
 /** Git compares names as bytes, and a folder as if its name ended in a slash. */
-const sortKey = (entry: TreeEntry): Buffer => Buffer.from(entry.mode === '40000' ? `${entry.name}/` : entry.name)
+const sortKey = (entry: TreeEntry): string => (entry.mode === '40000' ? `${entry.name}/` : entry.name)
+
+const OID_BYTES = 20
+/** Of one character, at most. */
+const UTF8_BYTES = 3
 
 /** A tree object: entries in git's order. */
 export const encodeTree = (entries: readonly TreeEntry[]): Uint8Array => {
-  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) })).sort((a, b) => Buffer.compare(a.key, b.key))
-  return Buffer.concat(keyed.flatMap(({ entry }) => [Buffer.from(`${entry.mode} ${entry.name}\0`), Buffer.from(entry.oid, 'hex')]))
+  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) })).sort((a, b) => compareBytes(a.key, b.key))
+  const most = entries.reduce((sum, { mode, name }) => sum + mode.length + name.length * UTF8_BYTES + 2 + OID_BYTES, 0)
+  const bytes = Buffer.allocUnsafe(most)
+  let at = 0
+  for (const { entry } of keyed) {
+    at += bytes.write(`${entry.mode} ${entry.name}\0`, at)
+    at += bytes.write(entry.oid, at, OID_BYTES, 'hex')
+  }
+  return bytes.subarray(0, at)
 }
 
 const MODES: readonly string[] = ['100644', '100755', '40000']

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { StrataError } from './errors.ts'
 import type { Oid } from './git-objects.ts'
 import { blobOid, encodeTree, objectOid } from './git-objects.ts'
@@ -14,6 +14,8 @@ export type GitObject = { readonly type: 'blob' | 'tree'; readonly oid: Oid; rea
 type TreeRow = { mode: '100644' | '100755' | '40000'; name: string; oid: Oid }
 
 const BUCKET_ROWS = 256
+/** A call into the hash costs as much as hashing a few rows. */
+const ROWS_AT_ONCE = 1024
 const encoder = new TextEncoder()
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const ROW_ESCAPE = /[%\u0000-\u001f\u007f]/g
@@ -34,9 +36,15 @@ export const manifestDigest = (m: Manifest): string => {
     ...m.directories.map((d) => [d.path, directoryRow(d, d.path)] as const),
   ]
   rows.sort(([a], [b]) => compareBytes(a, b))
-  const hash = createHash('sha256')
-  for (const [, row] of rows) hash.update(row)
-  return hash.digest('hex')
+  const sum = createHash('sha256')
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
+    sum.update(
+      rows
+        .slice(at, at + ROWS_AT_ONCE)
+        .map(([, row]) => row)
+        .join(''),
+    )
+  return sum.digest('hex')
 }
 
 type Folder = { files: [string, FileEntry][]; folders: Map<string, Folder>; modes: Map<string, DirectoryEntry> }
@@ -92,19 +100,25 @@ const filesTree = (at: Folder, sink: Sink): Oid | null => {
   return rows.length === 0 ? null : putTree(rows, sink)
 }
 
-const putBucket = (prefix: string, rows: readonly (readonly [string, string])[], sink: Sink): TreeRow => {
+type NamedRow = readonly [name: string, row: string]
+
+const putBucket = (prefix: string, rows: readonly NamedRow[], sink: Sink): TreeRow => {
   const bytes = encoder.encode(rows.map(([, row]) => row).join(''))
   const oid = blobOid(bytes)
   sink({ type: 'blob', oid, bytes })
   return { mode: '100644', name: prefix === '' ? 'rows' : `rows-${prefix}`, oid }
 }
 
-/** Splits by the hash of the name, so that one new file changes one bucket. */
-const buckets = (prefix: string, rows: readonly (readonly [string, string])[], sink: Sink): TreeRow[] => {
+/** The hash of a name puts its row into a bucket, so that one new file changes one of them. */
+const hashed = (rows: readonly NamedRow[]): readonly NamedRow[] =>
+  rows.length <= BUCKET_ROWS ? rows : rows.map(([name, row]) => [hash('sha256', name), row])
+
+/** Splits by the next digit of what each row is named by. */
+const buckets = (prefix: string, rows: readonly NamedRow[], sink: Sink): TreeRow[] => {
   if (rows.length <= BUCKET_ROWS) return [putBucket(prefix, rows, sink)]
-  const split = new Map<string, (readonly [string, string])[]>()
+  const split = new Map<string, NamedRow[]>()
   for (const row of rows) {
-    const next = prefix + (createHash('sha256').update(row[0]).digest('hex')[prefix.length] ?? '')
+    const next = prefix + (row[0][prefix.length] ?? '')
     const part = split.get(next)
     if (part === undefined) split.set(next, [row])
     else part.push(row)
@@ -113,10 +127,10 @@ const buckets = (prefix: string, rows: readonly (readonly [string, string])[], s
 }
 
 const manifestTree = (at: Folder, sink: Sink): Oid => {
-  const rows: (readonly [string, string])[] = at.files.map(([name, f]) => [name, fileRow(f, name)] as const)
+  const rows: NamedRow[] = at.files.map(([name, f]) => [name, fileRow(f, name)] as const)
   for (const name of at.folders.keys()) rows.push([name, directoryRow(at.modes.get(name) ?? { path: name, mode: 0o755 }, name)])
   rows.sort(([a], [b]) => compareBytes(a, b))
-  const entries = buckets('', rows, sink)
+  const entries = buckets('', hashed(rows), sink)
   for (const [name, child] of at.folders) entries.push({ mode: '40000', name: `in-${treeName(name)}`, oid: manifestTree(child, sink) })
   return putTree(entries, sink)
 }

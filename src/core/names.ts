@@ -84,7 +84,8 @@ const codePointRank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0
 export const compareBytes = (a: string, b: string): number => {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)]
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
     if (x !== y) return codePointRank(x) - codePointRank(y)
   }
   return a.length - b.length

@@ -173,7 +173,9 @@ const record = (session: Session, path: string, made: ReadonlyMap<Oid, Rewritten
   const { context, state } = session
   const snapshots = Object.values(state.snapshots).flatMap((s) => {
     const now = made.get(s.commit)
-    return now?.manifest == null ? [] : [{ snapshot: s.id, files: now.files, bytes: now.bytes, manifest: now.manifest }]
+    return now === undefined || now.manifest === null
+      ? []
+      : [{ snapshot: s.id, files: now.files, bytes: now.bytes, manifest: now.manifest }]
   })
   const commits = [...new Set([...rootsOf(context, state), ...state.cut])].flatMap((was) => {
     const is = made.get(was)?.commit

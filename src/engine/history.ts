@@ -7,7 +7,7 @@ import type { Snapshot } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import type { LoggedCommit } from '../storage/history.ts'
 import { logCommits } from '../storage/history.ts'
-import { readLines } from '../storage/journal.ts'
+import { linesAfter, readLines } from '../storage/journal.ts'
 import { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import type { Difference } from './directory.ts'
@@ -16,14 +16,26 @@ import { readState } from './read.ts'
 
 export type HistoryEvent = StrataEvent & { readonly at: string; readonly actor: Actor }
 
-/** Every event, oldest first; those of one job when it is named. Throws NO_STORE, JOURNAL_CORRUPT. */
-export const events = (context: Context, jobId?: string): HistoryEvent[] => {
-  readState(context)
+export type HistoryOptions = {
+  /** Only the newest so many events, which need not be read from the journal's beginning. */
+  readonly limit?: number | undefined
+}
+
+/** Every event, oldest first; those of one job when it is named. Throws NO_STORE, JOURNAL_CORRUPT, ABSENT, BAD_ARGUMENT. */
+export const events = (context: Context, jobId?: string, { limit }: HistoryOptions = {}): HistoryEvent[] => {
+  const { fs, paths } = context
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0))
+    throw new StrataError('BAD_ARGUMENT', `limit is ${limit}, not a whole number above 0`, { hint: 'For example: { limit: 100 }' })
+  const { seq } = readState(context)
+  // Some of them say nothing to people.
+  const lines =
+    limit === undefined || jobId !== undefined ? readLines(fs, paths.journal) : linesAfter(fs, paths.journal, Math.max(0, seq - limit))
   const found: HistoryEvent[] = []
-  for (const line of readLines(context.fs, context.paths.journal))
+  for (const line of lines)
     for (const event of line.events)
       if (event.type !== 'SegmentOpened' && (jobId === undefined || event.jobId === jobId))
         found.push({ ...event, at: line.at, actor: line.actor })
+  if (limit !== undefined && found.length > limit) found.splice(0, found.length - limit)
   if (jobId !== undefined && found.length === 0)
     throw new StrataError('ABSENT', `there is no job ${jobId}`, { data: { jobId }, hint: 'See the jobs: strata history' })
   return found

@@ -4,6 +4,7 @@ import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { discard, removeTree } from '../storage/durable.ts'
+import type { Scanned } from '../storage/scan.ts'
 import { flushStaged, letRest, publish } from './staged-directory.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
@@ -11,6 +12,7 @@ import type { Context } from './context.ts'
 import { isQuiet, look, remember, scan } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled } from './job-spec.ts'
+import type { Renewed } from './online.ts'
 import { catchLast, catchUp, flushAgain, pause, prepare } from './online.ts'
 import { dropLeftovers, hasMemo, keepLeftover, openMemo } from './memo.ts'
 import { Pool } from './pool.ts'
@@ -93,7 +95,8 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
     await flushStaged(context, staging.directory(target), scanned)
     await letRest(scanned, context.now)
   }
-  await sealAndSwitch(work, spec, { now, staged })
+  const rest = await sealAndSwitch(work, spec, { now, staged })
+  rest()
 }
 
 /** The same while the application works: it waits only for what it wrote last. */
@@ -101,21 +104,22 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
   const first = await catchUp(work, spec)
   const prepared = await prepare(work, stageAll(work, first.files))
   const pausing = await pause(work, spec, online)
+  let rest: () => void
   try {
-    const now = await catchLast(work, spec)
+    const now = await catchLast(work, spec, online)
     const staged = stageAll(work, now.files)
-    const changed = await flushAgain(work, prepared)
-    await sealAndSwitch(work, spec, { now, staged, online: { changed, elapsedMs: pausing.elapsedMs } })
+    const renewed = await flushAgain(work, staged, prepared)
+    rest = await sealAndSwitch(work, spec, { now, staged, online: { renewed, elapsedMs: pausing.elapsedMs } })
   } finally {
     await pausing.resume()
   }
+  rest()
 }
 
 type Ready = {
   readonly now: Checkpointed
   readonly staged: readonly StagedStep[]
-  /** `changed`: the files of each target that were not compared before the pause. */
-  readonly online?: { readonly changed: readonly ReadonlySet<string>[]; readonly elapsedMs: () => number }
+  readonly online?: { readonly renewed: readonly Renewed[]; readonly elapsedMs: () => number }
 }
 
 /** The new directories, each byte of which was compared with what was sealed. */
@@ -127,7 +131,7 @@ const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: R
     const found = session.state.snapshots[snapshot]
     if (found === undefined) continue
     const files = [...staged.files.values()]
-    const changed = online?.changed[i]
+    const changed = online?.renewed[i]?.changed
     const isCompared = (file: FileEntry): boolean => changed !== undefined && !changed.has(file.path)
     const rest = files.filter((file) => !isCompared(file))
     proofs.push(await verifySnapshot(session.context, pool, found, rest, files.filter(isCompared)))
@@ -135,15 +139,23 @@ const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: R
   return proofs
 }
 
-const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promise<void> => {
+/** Remembers what the files of the new directories are. `seen`: what they were before an application could write to one. */
+const indexAll = ({ session: { context } }: JobWork, sealed: readonly Sealed[], seen?: readonly Scanned[]): void => {
+  for (const [i, { snapshot, stored, staged, readMs }] of sealed.entries())
+    remember(context, snapshot, stored.commit, staged.files, seen?.[i] ?? scan(context, context.paths.snapshot(snapshot)), readMs)
+}
+
+/** Returns what is left to do when the application may go on. */
+const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promise<() => void> => {
   const { session, progress, targets } = work
   const { context } = session
   const { now, staged, online } = ready
-  const made = sealTargets(work, spec, now, staged)
-  for (const { snapshot } of made.sealed) publish(context, snapshot)
-  // Before the fact is told: a process that ends here leaves no snapshot without its index.
-  for (const { snapshot, stored, staged: step, readMs } of made.sealed)
-    remember(context, snapshot, stored.commit, step.files, scan(context, context.paths.snapshot(snapshot)), readMs)
+  const folders = online?.renewed.map((r) => r.scanned.directories)
+  const made = sealTargets(work, spec, now, staged, folders)
+  publish(context, ...made.sealed.map((s) => s.snapshot))
+  // Before the fact is told: a process that ends here leaves no snapshot without its index. An application that waits does not wait for it.
+  const seen = online?.renewed.map((r) => r.scanned)
+  if (seen === undefined) indexAll(work, made.sealed)
   recordSeal(work, spec, now, made)
   progress.phase('verifying')
   const proofs = await verifyAll(work, made.sealed, ready)
@@ -168,6 +180,9 @@ const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promis
   session.project()
   if (online !== undefined) context.log('info', `the application waited ${online.elapsedMs()} ms for the switch`)
   logSteps(context, staged, targets)
+  return () => {
+    if (seen !== undefined) indexAll(work, made.sealed, seen)
+  }
 }
 
 /** The last look before the commit point at the directory that is left: what came in since is committed, and the job starts over. */

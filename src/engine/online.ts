@@ -2,11 +2,13 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StrataError } from '../core/errors.ts'
-import { flushFiles, fsyncDirectory } from '../storage/durable.ts'
 import type { Scanned } from '../storage/scan.ts'
+import { statFile } from '../storage/scan.ts'
+import { flushFiles, fsyncDirectory } from '../storage/durable.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
-import { scan } from './directory.ts'
+import type { Context } from './context.ts'
+import { manifestOf, scan } from './directory.ts'
 import type { JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled } from './job-spec.ts'
 import type { StagedStep } from './stage.ts'
@@ -42,58 +44,87 @@ export const catchUp = async (work: JobWork, spec: JobSpec): Promise<Checkpointe
  * What was written last. Of an application that does not pause the last of it stays behind: it is carried over when the directory is
  * looked at the next time. But every file is there, as it was at some moment. Throws UNSTABLE.
  */
-export const catchLast = async (work: JobWork, spec: JobSpec): Promise<Checkpointed> => {
+export const catchLast = async (work: JobWork, spec: JobSpec, { pause: hasPaused }: OnlineOptions): Promise<Checkpointed> => {
+  // An application that was asked to pause writes nothing that a second look would find.
+  const rounds = hasPaused === undefined ? LAST_ROUNDS : 1
   for (let n = 1; n <= MOST_ROUNDS; n++) {
     const { now, todo } = await round(work, spec)
     const isWhole = [...now.files.keys()].every((path) => work.staging.result(path) !== undefined)
-    if (isWhole && (todo === 0 || n >= LAST_ROUNDS)) return now
+    if (isWhole && (todo === 0 || n >= rounds)) return now
   }
   throw new StrataError('UNSTABLE', 'the application keeps writing to files faster than they can be read', {
     hint: 'Let it pause for a moment, or close it; then migrate again.',
   })
 }
 
-/** What of each staged directory is on the disk and was compared with what it should be. */
+/** Each staged directory as it was when all in it was on the disk and compared with what it should be. */
 export type Prepared = readonly Scanned[]
 
-/** Does what can be done before the pause: each staged directory is flushed, and every byte compared. */
+/** Does what can be done before the pause: each staged directory is flushed, every byte compared, and what git will hold is durable. */
 export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Promise<Prepared> => {
-  const { session, staging, targets, pool } = work
+  const { session, staging, targets, pool, transaction } = work
   const done: Scanned[] = []
   for (const [i, target] of targets.entries()) {
     const dir = staging.directory(target)
     const scanned = scan(session.context, dir)
     await flushStaged(session.context, dir, scanned)
-    const { wrong } = await checkDirectory(pool, dir, staged[i]?.files.values() ?? [])
-    // What was found wrong is compared again behind the pause, and fails the job there.
-    done.push(wrong.length === 0 ? scanned : { files: new Map(), directories: scanned.directories })
+    const files = [...(staged[i]?.files.values() ?? [])]
+    const { wrong } = await checkDirectory(pool, dir, files)
+    if (wrong.length > 0)
+      throw new StrataError('CORRUPT', `${wrong.length} files that were just written are not what was written`, {
+        data: { file: wrong[0]?.path, differences: wrong.length },
+        hint: 'The active snapshot is untouched. Check the disk, then try again.',
+      })
+    transaction.addTrees(manifestOf(files, scanned.directories))
+    done.push(scanned)
   }
+  transaction.flush()
+  staging.mark()
   return done
 }
 
-const isSame = (before: Scanned | undefined, now: Scanned, path: string): boolean => {
-  const [was, is] = [before?.files.get(path), now.files.get(path)]
-  return was?.ino === is?.ino && was?.mtimeMs === is?.mtimeMs && was?.ctimeMs === is?.ctimeMs && was?.size === is?.size
+/** The folders that lead to a path, the deepest first; the last is the directory itself. */
+const foldersTo = (path: string): string[] => {
+  const found: string[] = []
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) found.push(path.slice(0, end))
+  return [...found, '']
 }
 
-/** Flushes what has changed in the staged directories since they were prepared; returns which files that is, for each. */
-export const flushAgain = async (work: JobWork, prepared: Prepared): Promise<ReadonlySet<string>[]> => {
+/** What a staged directory is after the last round, and which of its files were not compared before the pause. */
+export type Renewed = { readonly changed: ReadonlySet<string>; readonly scanned: Scanned }
+
+/** The scan of before the pause with new stats of the files that were written since; anew where there are other folders. */
+const scanAgain = (context: Context, dir: string, before: Scanned, touched: ReadonlySet<string>): Scanned => {
+  const known = new Set(before.directories.map((d) => d.path))
+  if ([...touched].some((path) => foldersTo(path).some((folder) => folder !== '' && !known.has(folder)))) return scan(context, dir)
+  const files = new Map(before.files)
+  for (const path of touched) {
+    const stat = statFile(context.fs, join(dir, path))
+    if (stat === undefined) files.delete(path)
+    else files.set(path, stat)
+  }
+  return { files, directories: before.directories }
+}
+
+/** Flushes what has changed in the staged directories since they were prepared. */
+export const flushAgain = async (work: JobWork, staged: readonly StagedStep[], prepared: Prepared): Promise<Renewed[]> => {
   const { session, staging, targets } = work
   const { fs } = session.context
-  const changed: Set<string>[] = []
+  const done: Renewed[] = []
   for (const [i, target] of targets.entries()) {
     const dir = staging.directory(target)
-    const now = scan(session.context, dir)
-    const files = [...now.files.keys()].filter((path) => !isSame(prepared[i], now, path))
+    const touched = staging.touched(i)
+    const files = [...touched].filter((path) => staged[i]?.files.has(path) === true)
     await flushFiles(
       fs,
       files.map((path) => join(dir, path)),
     )
-    for (const { path } of [...now.directories].reverse()) fsyncDirectory(fs, join(dir, path))
-    fsyncDirectory(fs, dir)
-    changed.push(new Set(files))
+    const folders = new Set([...touched].flatMap(foldersTo))
+    for (const folder of [...folders].sort((a, b) => b.length - a.length)) fsyncDirectory(fs, join(dir, folder))
+    const before = prepared[i] ?? { files: new Map(), directories: [] }
+    done.push({ changed: new Set(files), scanned: scanAgain(session.context, dir, before, touched) })
   }
-  return changed
+  return done
 }
 
 /** Waits, for so long at most, until nothing has been written for a while. */

@@ -4,7 +4,7 @@ import { compareSnapshots, traceRecord } from './compare.ts'
 import type { Context } from './context.ts'
 import type { Diagnosis } from './diagnose.ts'
 import { diagnose } from './diagnose.ts'
-import type { Diff, FileVersion, HistoryEvent, SnapshotView } from './history.ts'
+import type { Diff, FileVersion, HistoryEvent, HistoryOptions, SnapshotView } from './history.ts'
 import { diffSnapshots, events, fileHistory, showFile, showSnapshot } from './history.ts'
 import type { Overview } from './overview.ts'
 import { overview, revision } from './overview.ts'
@@ -42,8 +42,9 @@ export class Reader {
     return revision(this.#context)
   }
 
-  history(jobId?: string): Promise<HistoryEvent[]> {
-    return answered(() => events(this.#context, jobId))
+  /** What happened, oldest first; of one job, or the newest `limit` events. Throws NO_STORE, JOURNAL_CORRUPT, ABSENT, BAD_ARGUMENT. */
+  history(jobId?: string, options: HistoryOptions = {}): Promise<HistoryEvent[]> {
+    return answered(() => events(this.#context, jobId, options))
   }
 
   fileHistory(path: string): Promise<FileVersion[]> {

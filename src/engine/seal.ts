@@ -28,6 +28,8 @@ export const sealTargets = (
   spec: JobSpec,
   now: Checkpointed,
   staged: readonly StagedStep[],
+  /** The folders of each target, where they are known. */
+  known?: readonly (readonly DirectoryEntry[])[],
 ): { sealed: Sealed[]; slice: Slice } => {
   const { session, staging, targets, transaction, jobId } = work
   const { dataset } = session.context
@@ -39,7 +41,7 @@ export const sealTargets = (
       const step = staged[i]
       const schema = dataset.chain.schemas[target.position]
       if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
-      const { directories } = scan(session.context, staging.directory(target))
+      const directories = known?.[i] ?? scan(session.context, staging.directory(target)).directories
       const foldersOf = (files: Iterable<FileEntry>): DirectoryEntry[] => withParents(directories, files)
       const common = { 'Strata-Snapshot': target.snapshot, 'Strata-Seq': session.state.seq + 1, 'Schema-Version': schema.version }
       const carries: Record<string, string> = spec.onto === undefined ? {} : { Carries: `${now.snapshot.id} ${now.snapshot.commit}` }
@@ -127,39 +129,44 @@ const alsoWritten = (
   return { snapshot, changed, reason: ALSO_WRITTEN, ...contentFacts(stored, files) }
 }
 
+/** What a step of the job found and did. */
+const completedFacts = (work: JobWork, step: StagedStep, version: string, description: string): EventData['StepCompleted'] => ({
+  version,
+  description,
+  changed: step.changed,
+  created: step.created,
+  removed: step.removed,
+  records: work.staging.records,
+  issues: [...step.issues],
+  ...work.staging.work,
+})
+
 /** The fact that the targets are there, in one line of the journal. */
 export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made: { sealed: Sealed[]; slice: Slice }): void => {
-  const { session, targets, staging, jobId } = work
+  const { session, targets, jobId } = work
   const { chain } = session.context.dataset
   const staged = made.sealed.map((s) => s.staged)
   const { onto } = spec
   let [from, fromCommit] = onto === undefined ? [now.snapshot.id, now.snapshot.commit] : [onto.snapshot.id, onto.origin]
   const carries = carriesOf(spec, now)
+  const before = (i: number): ReadonlyMap<string, FileEntry> => staged[i - 1]?.files ?? now.files
   const steps = made.sealed.map(({ snapshot, stored, staged: step, alone }, i) => {
     const position = targets[i]?.position ?? 0
     const version = chain.schemas[position]?.version ?? ''
+    const files = alone?.files ?? step.files
     const findings = onto === undefined ? findingsOf(staged, i, now, spec.kind !== 'migration') : onto.findings()
     const slice = i === made.sealed.length - 1 ? made.slice : null
     const description = chain.migrations[position - 1]?.description ?? ''
     const event = {
-      completed: {
-        version,
-        description: onto === undefined ? description : subjectOf(spec, { position, snapshot }, chain),
-        changed: step.changed,
-        created: step.created,
-        removed: step.removed,
-        records: staging.records,
-        issues: step.issues,
-        ...staging.work,
-      },
+      completed: completedFacts(work, step, version, onto === undefined ? description : subjectOf(spec, { position, snapshot }, chain)),
       sealed: {
         snapshot,
         schemaVersion: version,
-        ...(alone === null ? contentFacts(stored, step.files) : contentFacts(alone.stored, alone.files)),
+        ...contentFacts(alone?.stored ?? stored, files),
         from,
         fromCommit,
         ...carries,
-        shared: sharedBytes(alone?.files ?? step.files, staged[i - 1]?.files ?? now.files),
+        shared: sharedBytes(files, before(i)),
         readableBy: readableBy(chain, position),
         findings,
         slice: alone === null ? slice : null,

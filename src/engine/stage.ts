@@ -47,6 +47,8 @@ export class Staging {
   readonly #notes: Issue[] = []
   readonly #memo: Memo | null
   readonly #remembered = new Set<string>()
+  /** Outputs of each target that were written, or removed, since `mark`. */
+  #touched: Set<string>[] = []
   #round = 0
 
   constructor(context: Context, base: number, targets: readonly StageTarget[], memo: Memo | null) {
@@ -54,6 +56,17 @@ export class Staging {
     this.#base = base
     this.#targets = targets
     this.#memo = memo
+    this.mark()
+  }
+
+  /** From here on it is noted what is written. */
+  mark(): void {
+    this.#touched = this.#targets.map(() => new Set())
+  }
+
+  /** What was written to a target's directory, or removed from it, since the last `mark`. */
+  touched(index: number): ReadonlySet<string> {
+    return this.#touched[index] ?? new Set()
   }
 
   directory(target: StageTarget): string {
@@ -79,7 +92,7 @@ export class Staging {
     await pool.each(tasks, (result) => {
       sink.addBatch(result.pack)
       stale.push(...result.stale)
-      for (const file of result.files) this.#results.set(file.path, file)
+      for (const file of result.files) this.#take(file)
       this.#memo?.add(result.files, source.files)
       const done = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
       progress(
@@ -97,7 +110,10 @@ export class Staging {
     this.#remembered.delete(path)
     const result = this.#results.get(path)
     this.#targets.forEach((target, i) => {
-      for (const made of result?.steps[i] ?? []) removeTree(this.#context.fs, join(this.directory(target), made.path))
+      for (const made of result?.steps[i] ?? []) {
+        this.#touched[i]?.add(made.path)
+        removeTree(this.#context.fs, join(this.directory(target), made.path))
+      }
     })
     this.#results.delete(path)
   }
@@ -115,7 +131,7 @@ export class Staging {
   /** Puts outputs of the only target in place of what the transform made. */
   put(path: string, outputs: readonly Made[], issues: readonly Issue[]): void {
     const before = this.#results.get(path)
-    this.#results.set(path, {
+    this.#take({
       path,
       records: 0,
       reads: [],
@@ -123,6 +139,13 @@ export class Staging {
       ...before,
       issues: [...(before?.issues ?? []), ...issues],
       steps: [outputs],
+    })
+  }
+
+  #take(result: Transformed): void {
+    this.#results.set(result.path, result)
+    result.steps.forEach((outputs, i) => {
+      for (const { path } of outputs) this.#touched[i]?.add(path)
     })
   }
 
@@ -200,7 +223,7 @@ export class Staging {
       for (const path of missed) again.add(path)
       const results = done.flatMap((path) => byPath.get(path) ?? [])
       for (const result of results) {
-        this.#results.set(result.path, result)
+        this.#take(result)
         this.#remembered.add(result.path)
       }
       memo.add(results, files)

@@ -21,9 +21,9 @@ export const letRest = async (scanned: Scanned, now: () => Date): Promise<void> 
   if (wait > 0) await setTimeout(wait)
 }
 
-/** Moves a durable staged directory to its place. */
-export const publish = ({ fs, paths }: Pick<Context, 'fs' | 'paths'>, id: string): void => {
-  rename(fs, paths.staged(id), paths.snapshot(id))
+/** Moves durable staged directories to their place. */
+export const publish = ({ fs, paths }: Pick<Context, 'fs' | 'paths'>, ...ids: readonly string[]): void => {
+  for (const id of ids) rename(fs, paths.staged(id), paths.snapshot(id))
   fsyncDirectory(fs, paths.snapshots)
   fsyncDirectory(fs, paths.staging)
 }

@@ -242,11 +242,8 @@ export const readJournal = (fs: FsPort, dir: string, seen = 0): JournalView | un
   }
 }
 
-/**
- * The lines of events after `seq`, byte for byte, and the seq they end at: what a packed transaction carries along.
- * Throws JOURNAL_CORRUPT when one of them is missing.
- */
-export const textAfter = (fs: FsPort, dir: string, seq: number): { text: string; upTo: number } => {
+/** The rows with events after `seq`, oldest first; only the segments that hold them are read. */
+const rowsAfter = (fs: FsPort, dir: string, seq: number): readonly Row[] => {
   const all = segmentsOf(fs, dir)
   let rows: readonly Row[] = []
   for (let at = newestOf(fs, dir, all)?.at ?? -1; at >= 0; at--) {
@@ -255,7 +252,18 @@ export const textAfter = (fs: FsPort, dir: string, seq: number): { text: string;
     const [first] = segment.rows
     if (first !== undefined && firstSeq(first.line) <= seq) break
   }
-  const wanted = chain(rows).filter(({ line }) => lastSeq(line) > seq)
+  return chain(rows).filter(({ line }) => lastSeq(line) > seq)
+}
+
+/** The lines with events after `seq`, oldest first. Throws JOURNAL_CORRUPT. */
+export const linesAfter = (fs: FsPort, dir: string, seq: number): Line[] => rowsAfter(fs, dir, seq).map(({ line }) => line)
+
+/**
+ * The lines of events after `seq`, byte for byte, and the seq they end at: what a packed transaction carries along.
+ * Throws JOURNAL_CORRUPT when one of them is missing.
+ */
+export const textAfter = (fs: FsPort, dir: string, seq: number): { text: string; upTo: number } => {
+  const wanted = rowsAfter(fs, dir, seq)
   const [first] = wanted
   if (first !== undefined && firstSeq(first.line) !== seq + 1)
     throw corrupt(first.file, first.number, `starts at event ${firstSeq(first.line)} after event ${seq}`)

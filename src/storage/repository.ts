@@ -96,6 +96,11 @@ export class Transaction {
     return { commit: this.addCommit(tree, { parents, message, timestamp }), manifest: digest }
   }
 
+  /** The trees and manifest of a snapshot that may be committed later. */
+  addTrees(manifest: Manifest): void {
+    snapshotTree(manifest, ({ type, bytes }) => this.addObject(type, bytes))
+  }
+
   /** A commit of a tree that is there. */
   addCommit(tree: Oid, { parents, message, timestamp }: CommitInfo): Oid {
     const who = { ...AUTHOR, timestamp, timezone: '+0000' }
@@ -115,11 +120,16 @@ export class Transaction {
     return this.addCommit(tree, { parents: previous === null ? [] : [previous], message: sliceMessage(upTo), timestamp })
   }
 
-  /** Makes everything durable; a ref may name it from now on. Blobs first: no tree names what is not there. */
-  finish(): void {
+  /** Makes durable what was added so far; more may follow. */
+  flush(): void {
     this.#blobs = this.#close(this.#blobs)
     this.#meta = this.#close(this.#meta)
     this.#repository.packs.refresh()
+  }
+
+  /** Makes everything durable; a ref may name it from now on. Blobs first: no tree names what is not there. */
+  finish(): void {
+    this.flush()
   }
 
   abort(): void {

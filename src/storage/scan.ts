@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { isOid } from '../core/git-objects.ts'
@@ -59,6 +59,14 @@ export const requireReadable = (fs: FsPort, root: string, paths: Iterable<string
 const kindOfSpecial = (stat: { isSymbolicLink(): boolean; isFIFO(): boolean; isSocket(): boolean }): string =>
   stat.isSymbolicLink() ? 'a symbolic link' : stat.isFIFO() ? 'a FIFO' : stat.isSocket() ? 'a socket' : 'a device'
 
+const fileStat = ({ size, mtimeMs, ctimeMs, ino, mode }: Stats): FileStat => ({ size, mtimeMs, ctimeMs, ino, mode: mode & 0o777 })
+
+/** The stat of one file; undefined when there is none. */
+export const statFile = (fs: FsPort, path: string): FileStat | undefined => {
+  const stat = fs.lstat(path)
+  return stat?.isFile() === true ? fileStat(stat) : undefined
+}
+
 /**
  * Lists a dataset's files and directories by stat alone (about 3 µs a file); links are never followed.
  * Throws SPECIAL_FILE, UNSUPPORTED_NAME or UNREADABLE with every path that stands in the way.
@@ -67,9 +75,11 @@ export const scanDirectory = (fs: FsPort, root: string, ignored: (path: string) 
   const files = new Map<string, FileStat>()
   const directories: DirectoryEntry[] = []
   const refused: Refused[] = []
-  const list = (dir: string, prefix: string): Buffer[] => {
+  const list = (dir: string, prefix: string): readonly (string | Buffer)[] => {
     try {
-      return fs.readdirRaw(dir)
+      const names = fs.readdir(dir)
+      // What is no UTF-8 has this character in its place, and so may any other name: the bytes tell.
+      return names.some((name) => name.includes('\ufffd')) ? fs.readdirRaw(dir) : names
     } catch (error) {
       if (systemCode(error) === 'ENOENT' && prefix !== '') return []
       refused.push({ path: prefix === '' ? dir : prefix, why: systemCode(error), code: 'UNREADABLE' })
@@ -86,21 +96,21 @@ export const scanDirectory = (fs: FsPort, root: string, ignored: (path: string) 
   }
   const walk = (dir: string, prefix: string): void => {
     for (const raw of list(dir, prefix)) {
-      const name = nameOf(raw)
+      const name = typeof raw === 'string' ? raw : nameOf(raw)
       if (name === undefined) {
         refused.push({ path: prefix + raw.toString('latin1'), why: 'its name is not UTF-8', code: 'UNSUPPORTED_NAME' })
         continue
       }
       const path = prefix + name
       if (ignored(path)) continue
-      const stat = statOf(join(dir, name), path)
+      const at = `${dir}${sep}${name}`
+      const stat = statOf(at, path)
       if (stat === undefined) continue
       if (stat.isDirectory()) {
         if (ignored(`${path}/`)) continue
         directories.push({ path, mode: stat.mode & 0o777 })
-        walk(join(dir, name), `${path}/`)
-      } else if (stat.isFile())
-        files.set(path, { size: stat.size, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs, ino: stat.ino, mode: stat.mode & 0o777 })
+        walk(at, `${path}/`)
+      } else if (stat.isFile()) files.set(path, fileStat(stat))
       else refused.push({ path, why: kindOfSpecial(stat), code: 'SPECIAL_FILE' })
     }
   }

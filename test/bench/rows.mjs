@@ -273,6 +273,27 @@ export const ROWS = [
     once: (b, { long, short }) => ({ ours: b.strata(long, 'plan'), peer: b.strata(short, 'plan') }),
   },
   {
+    id: 'pause',
+    work: 'pause of an online migration, 4,000 files, 100 records written a second',
+    against: null,
+    unit: 'ms',
+    target: 100,
+    once: (b) => ({ value: Number(b.node(ours('pause.mjs'), captured(b, b.small(4000))).stdout) }),
+  },
+  ...[
+    ['status', (b, store) => b.strata(store, 'status')],
+    ['history', (b, store) => b.strata(store, 'history')],
+    ['git-log', (b, store) => b.run('git', ['-C', join(store, 'repo.git'), 'log', '--oneline', '-100', 'HEAD'])],
+  ].map(([name, look]) => ({
+    id: `${name}-checkpoints`,
+    work: `${name} with 10,000 checkpoints`,
+    against: 'with 10',
+    target: 2,
+    repeat: 5,
+    prepare: (b) => ({ long: b.checkpointed(10_000), short: b.checkpointed(10) }),
+    once: (b, { long, short }) => ({ ours: look(b, long), peer: look(b, short) }),
+  })),
+  {
     id: 'restart-after-kill',
     work: 'next start after a kill -9 in the middle of migrate, recovery included',
     against: 'a normal start (checkpoint)',

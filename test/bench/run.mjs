@@ -80,6 +80,17 @@ const bench = {
     const n = Math.max(3, Math.round(files * (part === 1 ? 1 : Math.max(part, 0.02))))
     return makeOnce(`small-${n}`, (dir) => small(dir, n))
   },
+  /** A store with so many checkpoints of ten small files. */
+  checkpointed: (checkpoints) => {
+    const n = Math.max(5, Math.round(checkpoints * (checkpoints > 10 ? part : 1)))
+    const data = bench.small(10)
+    return join(
+      makeOnce(`checkpoints-${n}`, (dir) => {
+        run(process.execPath, [join(import.meta.dirname, 'ours/checkpoints.mjs'), join(dir, 'store'), data, String(n)])
+      }),
+      'store',
+    )
+  },
   // 2: migrations are pending, or there are findings; both are as they should be here.
   strata: (store, ...args) => run(process.execPath, strataArgs(store, args), { ok: [0, 2] }),
   node: (script, ...args) => run(process.execPath, [script, ...args]),

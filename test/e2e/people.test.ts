@@ -67,6 +67,36 @@ describe('trace', () => {
 })
 
 describe('history', () => {
+  it('is of the newest events, as many as wanted; the rest is a word away', () => {
+    const box = upgraded()
+    for (let n = 0; n < 6; n++) {
+      box.edit('notes.txt', `note ${n}`)
+      box.ok('checkpoint', '-m', `number ${n}`)
+    }
+    const all = box.doc('history')
+    expect(all.length).toBeGreaterThan(12)
+    expect(box.doc('history', '--count', '4')).toEqual(all.slice(0, 4))
+    const few = box.ok('history', '--count', '4')
+    expect(few).toContain('number 5')
+    expect(few).not.toContain('number 0')
+    expect(few).toContain('older events: strata history --all')
+    expect(box.ok('history', '--all')).not.toContain('older events')
+    expect(box.refused('history', '--count', 'many')).toMatchObject({ code: 'BAD_ARGUMENT' })
+    expect(box.refused('history', '--count', '0')).toMatchObject({ code: 'BAD_ARGUMENT' })
+  })
+
+  it('that nobody reads to its end is no error', () => {
+    const box = upgraded()
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', `"${process.execPath}" "${box.program}" --store "${box.store}" history --all --json | head -c 1`],
+      {
+        encoding: 'utf8',
+      },
+    )
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
   it('draws the lineage: each snapshot a column that ends where it was made from another', () => {
     const box = upgraded()
     box.ok('rollback')

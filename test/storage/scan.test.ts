@@ -97,7 +97,7 @@ describe('a scan', () => {
     put(dir, 'd/a')
     put(dir, 'e/b')
     const { fs } = faultyFs(nodeFsPort, (op) => {
-      if (op.call === 'readdirRaw' && op.path.endsWith('/d')) rmSync(join(dir, 'd'), { recursive: true })
+      if (op.call === 'readdir' && op.path.endsWith('/d')) rmSync(join(dir, 'd'), { recursive: true })
       if (op.call === 'lstat' && op.path.endsWith('/b')) rmSync(join(dir, 'e/b'))
       return undefined
     })
