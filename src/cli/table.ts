@@ -9,7 +9,6 @@ export type CommandSpec = {
   readonly options: Readonly<Record<string, Option>>
   readonly examples: readonly string[]
 }
-
 export const GLOBAL: Readonly<Record<string, Option>> = {
   store: { type: 'string', value: 'DIR', help: 'the store (default: store)' },
   migrations: { type: 'string', value: 'MODULE', help: 'module that exports the dataset, or its folder (default: NetMonitor, built in)' },
@@ -20,7 +19,6 @@ export const GLOBAL: Readonly<Record<string, Option>> = {
   help: { type: 'boolean', short: 'h', help: 'show help' },
   version: { type: 'boolean', help: 'show the version' },
 }
-
 const dryRun: Option = { type: 'boolean', help: 'show what would be done; writes nothing at all' }
 const exact: Option = { type: 'boolean', help: 'take nothing along that was written since: it stays in the history' }
 const to: Option = { type: 'string', value: 'VERSION', help: 'stop at this schema version' }

@@ -62,11 +62,13 @@ export const componentName = (entry: string): string => {
   return name
 }
 
+/** A part that is empty, `.` or `..`, or a NUL anywhere. */
+const LEADS_OUT = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
+
 /** Throws UNSUPPORTED_NAME unless `path` is a relative dataset path that stays inside its directory. */
 export const checkPath = (path: string): void => {
-  for (const name of path.split('/'))
-    if (name === '' || name === '.' || name === '..' || name.includes('\0'))
-      throw new StrataError('UNSUPPORTED_NAME', `${JSON.stringify(path)} is not a path inside the dataset`, { data: { path } })
+  if (LEADS_OUT.test(path))
+    throw new StrataError('UNSUPPORTED_NAME', `${JSON.stringify(path)} is not a path inside the dataset`, { data: { path } })
 }
 
 /** Text from data, safe to print: control characters become visible escapes. */

@@ -45,7 +45,6 @@ export const leave = async (session: Session, reason: string, since: Snapshot['c
   return { snapshot: active, written: [...known, ...more], isCommitted: edited.length === 0 }
 }
 
-/** The target's directory, complete, checked, and with edits that do not belong to it committed on its own branch. */
 /** The target, what was found in its directory committed; no byte is read that the index vouches for. */
 export const settleTarget = async (session: Session, target: Snapshot): Promise<Snapshot> => {
   const { context } = session
@@ -58,6 +57,7 @@ export const settleTarget = async (session: Session, target: Snapshot): Promise<
   return snapshot
 }
 
+/** The target's directory, complete, checked, and with edits that do not belong to it committed on its own branch. */
 const prepareTarget = async (session: Session, target: Snapshot): Promise<VerifiedSnapshot> => {
   const { context } = session
   if (context.fs.lstat(context.paths.snapshot(target.id)) === undefined) await materialise(session, target)
@@ -107,15 +107,13 @@ export type Activation = {
 }
 
 /**
- * Switches to another snapshot. Both directories are scanned first: what was written on the side that is left is committed,
- * and refused (DATA_WRITTEN_SINCE) unless `exact`; the target is activated only as what it was verified to be.
+ * Switches to another snapshot. The target is activated only as what it was verified to be; then, at the last moment, comes a look at
+ * the side that is left: what was written there is committed, and refused (DATA_WRITTEN_SINCE) unless `exact`.
  */
 export const activate = async (session: Session, target: Snapshot, how: Activation): Promise<readonly Difference[]> => {
-  const { snapshot: left, written } = await leave(session, how.reason === 'rollback' ? 'before rollback' : 'before switching', how.since)
-  if (written.length > 0 && !how.exact) throw hidden(target, written)
   const proof = await prepareTarget(session, target)
-  const again = await leave(session, 'before switching', left.commit)
-  if (again.written.length > 0 && !how.exact) throw hidden(target, again.written)
+  const { written } = await leave(session, 'before switching', how.since)
+  if (written.length > 0 && !how.exact) throw hidden(target, written)
   const fresh = session.state.snapshots[target.id]?.verifiedCommit !== proof.commit
   session.commit(...(fresh ? [{ type: 'verify' as const, proofs: [proof] }] : []), {
     type: 'activate',

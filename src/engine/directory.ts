@@ -6,7 +6,8 @@ import { compareBytes } from '../core/names.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Changes, Index, IndexEntry, Scanned } from '../storage/scan.ts'
-import { changesSince, readIndex, scanDirectory, writeIndex } from '../storage/scan.ts'
+import { readIndex, writeIndex } from '../storage/index-file.ts'
+import { changesSince, scanDirectory } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
 /** A snapshot's directory as it is now, held against its index. */
@@ -14,10 +15,33 @@ export type Looked = { readonly index: Index | undefined; readonly changes: Chan
 
 export const scan = (context: Context, root: string): Scanned => scanDirectory(context.fs, root, (path) => isIgnored(context.dataset, path))
 
+/** The index that was read or written last of each snapshot: a command looks at the same directory several times. */
+const kept = new WeakMap<Context, Map<string, { readonly stamp: string; readonly index: Index }>>()
+
+const stampOf = ({ fs, paths }: Context, id: string): string => {
+  const stat = fs.lstat(paths.index(id))
+  return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`
+}
+
+const keep = (context: Context, id: string, index: Index): Index => {
+  const known = kept.get(context) ?? new Map<string, { stamp: string; index: Index }>()
+  // Two sides of a switch; of more, memory would grow with the store.
+  if (known.size > 1) known.clear()
+  kept.set(context, known.set(id, { stamp: stampOf(context, id), index }))
+  return index
+}
+
+const indexOf = (context: Context, { id, commit }: Pick<Snapshot, 'id' | 'commit'>): Index | undefined => {
+  const known = kept.get(context)?.get(id)
+  if (known?.index.commit === commit && known.stamp === stampOf(context, id)) return known.index
+  const index = readIndex(context.fs, context.paths.index(id), commit)
+  return index === undefined ? undefined : keep(context, id, index)
+}
+
 /** Stat scan of a snapshot's directory (about 3 µs a file). */
 export const look = (context: Context, snapshot: Pick<Snapshot, 'id' | 'commit'>): Looked => {
   const startedMs = context.now().getTime()
-  const index = readIndex(context.fs, context.paths.index(snapshot.id), snapshot.commit)
+  const index = indexOf(context, snapshot)
   return { index, changes: changesSince(index, scan(context, context.paths.snapshot(snapshot.id))), startedMs }
 }
 
@@ -56,7 +80,9 @@ export const remember = (
     if (file !== undefined) entries.set(path, { ...file, mode: stat.mode, stat })
   }
   try {
-    writeIndex(context.fs, context.paths.index(id), { entries, directories: scanned.directories, commit, readMs })
+    const index = { entries, directories: scanned.directories, commit, readMs }
+    writeIndex(context.fs, context.paths.index(id), index)
+    keep(context, id, index)
   } catch (error) {
     if (!hasCode(fromSystem(error), 'NO_SPACE')) throw error
   }

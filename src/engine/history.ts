@@ -21,11 +21,15 @@ export type HistoryOptions = {
   readonly limit?: number | undefined
 }
 
+const requireLimit = (limit: number | undefined): void => {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit > 0)) return
+  throw new StrataError('BAD_ARGUMENT', `limit is ${limit}, not a whole number above 0`, { hint: 'For example: { limit: 100 }' })
+}
+
 /** Every event, oldest first; those of one job when it is named. Throws NO_STORE, JOURNAL_CORRUPT, ABSENT, BAD_ARGUMENT. */
 export const events = (context: Context, jobId?: string, { limit }: HistoryOptions = {}): HistoryEvent[] => {
   const { fs, paths } = context
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0))
-    throw new StrataError('BAD_ARGUMENT', `limit is ${limit}, not a whole number above 0`, { hint: 'For example: { limit: 100 }' })
+  requireLimit(limit)
   const { seq } = readState(context)
   // Some of them say nothing to people.
   const lines =

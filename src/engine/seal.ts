@@ -130,16 +130,20 @@ const alsoWritten = (
 }
 
 /** What a step of the job found and did. */
-const completedFacts = (work: JobWork, step: StagedStep, version: string, description: string): EventData['StepCompleted'] => ({
-  version,
-  description,
-  changed: step.changed,
-  created: step.created,
-  removed: step.removed,
-  records: work.staging.records,
-  issues: [...step.issues],
-  ...work.staging.work,
-})
+const completedFacts = (work: JobWork, spec: JobSpec, step: StagedStep, target: StageTarget): EventData['StepCompleted'] => {
+  const { chain } = work.session.context.dataset
+  const own = chain.migrations[target.position - 1]?.description ?? ''
+  return {
+    version: chain.schemas[target.position]?.version ?? '',
+    description: spec.onto === undefined ? own : subjectOf(spec, target, chain),
+    changed: step.changed,
+    created: step.created,
+    removed: step.removed,
+    records: work.staging.records,
+    issues: [...step.issues],
+    ...work.staging.work,
+  }
+}
 
 /** The fact that the targets are there, in one line of the journal. */
 export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made: { sealed: Sealed[]; slice: Slice }): void => {
@@ -149,16 +153,15 @@ export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made
   const { onto } = spec
   let [from, fromCommit] = onto === undefined ? [now.snapshot.id, now.snapshot.commit] : [onto.snapshot.id, onto.origin]
   const carries = carriesOf(spec, now)
-  const before = (i: number): ReadonlyMap<string, FileEntry> => staged[i - 1]?.files ?? now.files
+  const before = (i: number): ReadonlyMap<string, FileEntry> => staged[i - 1]?.files ?? onto?.files ?? now.files
   const steps = made.sealed.map(({ snapshot, stored, staged: step, alone }, i) => {
     const position = targets[i]?.position ?? 0
     const version = chain.schemas[position]?.version ?? ''
     const files = alone?.files ?? step.files
     const findings = onto === undefined ? findingsOf(staged, i, now, spec.kind !== 'migration') : onto.findings()
     const slice = i === made.sealed.length - 1 ? made.slice : null
-    const description = chain.migrations[position - 1]?.description ?? ''
     const event = {
-      completed: completedFacts(work, step, version, onto === undefined ? description : subjectOf(spec, { position, snapshot }, chain)),
+      completed: completedFacts(work, spec, step, { position, snapshot }),
       sealed: {
         snapshot,
         schemaVersion: version,

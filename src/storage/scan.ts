@@ -1,12 +1,8 @@
-import { createHash } from 'node:crypto'
 import { join, sep } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
-import { isOid } from '../core/git-objects.ts'
 import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
-import { checkPath, compareBytes } from '../core/names.ts'
-import { readText } from './files.ts'
-import { replaceFile } from './durable.ts'
+import { compareBytes } from '../core/names.ts'
 import type { FsPort, Stats } from './fs.ts'
 
 /** What a file's stat said; times in milliseconds as the kernel gave them (about a quarter microsecond of precision). */
@@ -166,72 +162,4 @@ export const changesSince = (index: Index | undefined, scanned: Scanned): Change
   const removed = index === undefined ? [] : [...index.entries.keys()].filter((path) => !scanned.files.has(path))
   const directoriesChanged = !sameDirectories(index?.directories ?? [], scanned.directories)
   return { changed, removed, directoriesChanged, scanned }
-}
-
-const indexBody = (index: Index): string => {
-  const rows = Array.from(index.entries.values(), ({ path, size, sha256, mode, oid, stat }) =>
-    [oid, sha256, mode, size, stat.mtimeMs, stat.ctimeMs, stat.ino, JSON.stringify(path)].join(' '),
-  )
-  return [...rows, ...index.directories.map((d) => `d ${d.mode} ${JSON.stringify(d.path)}`)].join('\n')
-}
-
-/** Over everything that is believed, the commit and the time included. */
-const digest = (commit: string, readMs: number | string, body: string): string =>
-  createHash('sha256').update(`${commit} ${readMs}\n${body}`).digest('hex')
-
-/** The index is a cache: written whole, checked by its own hash, and thrown away when in doubt. */
-export const writeIndex = (fs: FsPort, path: string, index: Index): void => {
-  const body = indexBody(index)
-  replaceFile(fs, path, Buffer.from(`strata-index 1 ${index.commit} ${index.readMs} ${digest(index.commit, index.readMs, body)}\n${body}`))
-}
-
-/** Anyone can work out a checksum: what is believed of a row has to be a number as well. */
-const numberIn = (text: string | undefined): number => {
-  const number = text === undefined || text === '' ? Number.NaN : Number(text)
-  if (Number.isFinite(number)) return number
-  throw new Error('a row lacks a number')
-}
-
-const indexRow = (row: string, entries: Map<string, IndexEntry>, directories: DirectoryEntry[]): void => {
-  const quote = row.indexOf('"')
-  const path: unknown = JSON.parse(row.slice(quote))
-  if (typeof path !== 'string') throw new Error('a row names no path')
-  checkPath(path)
-  const [oid = '', sha256 = '', mode, size, mtimeMs, ctimeMs, ino] = row.slice(0, quote).split(' ')
-  if (oid === 'd') {
-    directories.push({ path, mode: numberIn(sha256) })
-    return
-  }
-  const stat = { size: numberIn(size), mtimeMs: numberIn(mtimeMs), ctimeMs: numberIn(ctimeMs), ino: numberIn(ino), mode: numberIn(mode) }
-  if (!isOid(oid) || !/^[0-9a-f]{64}$/.test(sha256)) throw new Error('a row names no content')
-  entries.set(path, { path, size: stat.size, sha256, mode: stat.mode, oid, stat })
-}
-
-/** Whether the bytes of an index are those that were written, of whatever commit. */
-export const isWholeIndex = (fs: FsPort, path: string): boolean => {
-  const text = readText(fs, path) ?? ''
-  const end = text.indexOf('\n')
-  const [magic, version, commit = '', readMs = '', sum] = text.slice(0, Math.max(0, end)).split(' ')
-  return magic === 'strata-index' && version === '1' && sum === digest(commit, readMs, text.slice(end + 1))
-}
-
-/** The index of a snapshot's directory as of `commit`; undefined when there is none, it is of another commit, or damaged. */
-export const readIndex = (fs: FsPort, path: string, commit: Oid): Index | undefined => {
-  const text = readText(fs, path)
-  const end = text?.indexOf('\n') ?? -1
-  if (text === undefined || end < 0) return undefined
-  const [magic, version, of, readMs, sum] = text.slice(0, end).split(' ')
-  const body = text.slice(end + 1)
-  if (magic !== 'strata-index' || version !== '1' || of !== commit || sum !== digest(of, readMs ?? '', body)) return undefined
-  const entries = new Map<string, IndexEntry>()
-  const directories: DirectoryEntry[] = []
-  try {
-    if (body !== '') for (const row of body.split('\n')) indexRow(row, entries, directories)
-  } catch {
-    // Its checksum is right, but it is none of ours: anyone can work out a checksum.
-    return undefined
-  }
-  const began = Number(readMs)
-  // No time is younger than NaN: every entry would be believed.
-  return Number.isFinite(began) ? { entries, directories, commit, readMs: began } : undefined
 }

@@ -6,7 +6,8 @@ import { App } from '../../src/engine/app.ts'
 import type { Context } from '../../src/engine/context.ts'
 import { createContext } from '../../src/engine/context.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
-import { readIndex, scanDirectory, writeIndex } from '../../src/storage/scan.ts'
+import { readIndex, writeIndex } from '../../src/storage/index-file.ts'
+import { scanDirectory } from '../../src/storage/scan.ts'
 
 /** A small store with everything in it, and damage of the kind that leaves no trace in a file's times. */
 
@@ -23,7 +24,7 @@ export const scratchFolder = (): { scratch: string; remove: () => void } => {
 
 /** An edit that is old enough to be trusted. */
 export const edit = (path: string, change: (text: string) => string): void => {
-  nodeFs.writeFileSync(path, change(nodeFs.readFileSync(path, 'utf8')))
+  nodeFs.writeFileSync(path, change(nodeFs.readFileSync(path, 'latin1')))
   const past = new Date(Date.now() - 60_000)
   nodeFs.utimesSync(path, past, past)
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   appendFileSync,
   chmodSync,
@@ -15,6 +14,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { Oid } from '../../src/core/git-objects.ts'
+import { nodeFsPort } from '../../src/storage/fs.ts'
+import { readIndex, writeIndex } from '../../src/storage/index-file.ts'
 import { migrated, upgraded } from '../support/sandbox.ts'
 import type { Sandbox } from '../support/sandbox.ts'
 import { fingerprint, json } from '../support/tree.ts'
@@ -38,16 +40,13 @@ const rot = (box: Sandbox, snapshot: string, path: string): void => {
   const file = join(box.directoryOf(snapshot), path)
   flip(file, 500)
   const { mtimeMs, ctimeMs } = statSync(file)
-  const index = join(box.store, 'index', snapshot)
-  const text = readFileSync(index, 'utf8')
-  const [magic, version, commit = '', readMs = ''] = text.split('\n', 1)[0]?.split(' ') ?? []
-  const body = text
-    .slice(text.indexOf('\n') + 1)
-    .split('\n')
-    .map((row) => (row.endsWith(JSON.stringify(path)) ? row.replace(/ [\d.]+ [\d.]+ (\d+) "/, ` ${mtimeMs} ${ctimeMs} $1 "`) : row))
-    .join('\n')
-  const sum = createHash('sha256').update(`${commit} ${readMs}\n${body}`).digest('hex')
-  writeFileSync(index, `${[magic, version, commit, readMs, sum].join(' ')}\n${body}`)
+  const at = join(box.store, 'index', snapshot)
+  const [, , commit = ''] = readFileSync(at, 'latin1').split(' ', 3)
+  const index = readIndex(nodeFsPort, at, commit as Oid)
+  const entry = index?.entries.get(path)
+  if (index === undefined || entry === undefined) throw new Error(`${path} is not in the index`)
+  const entries = new Map(index.entries).set(path, { ...entry, stat: { ...entry.stat, mtimeMs, ctimeMs } })
+  writeIndex(nodeFsPort, at, { ...index, entries })
 }
 
 const packs = (box: Sandbox): string[] =>

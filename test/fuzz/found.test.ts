@@ -9,7 +9,7 @@ import { readManifest, snapshotTree } from '../../src/core/manifest.ts'
 import { applyDelta, inflateEntry } from '../../src/storage/pack-entry.ts'
 import { encodeIndex } from '../../src/storage/pack-index.ts'
 import { PackStore } from '../../src/storage/pack-read.ts'
-import { readIndex } from '../../src/storage/scan.ts'
+import { readIndex } from '../../src/storage/index-file.ts'
 import { fileEntry } from '../contract/datasets.ts'
 import { oid } from '../contract/stories.ts'
 import { memoryFs } from './memory-fs.ts'
@@ -124,40 +124,46 @@ describe('a manifest', () => {
 })
 
 describe('an index with a right checksum', () => {
-  const row = (changed: Partial<Record<'id' | 'sum' | 'mode' | 'time' | 'path', string>>): string =>
-    [
-      changed.id ?? oid(5),
-      changed.sum ?? 'a'.repeat(64),
-      changed.mode ?? '420',
-      '3',
-      changed.time ?? '17.5',
-      '17.5',
-      '77',
-      changed.path ?? '"a"',
-    ].join(' ')
-  const index = (body: string, readMs = '1700000000000'): unknown => {
+  /** Columns: counts, then size, times, inode and mode of one file and the mode of one folder, its id and hash, and both names. */
+  const columns = (changed: { counts?: [number, number]; time?: number; mode?: number; names?: string; hashes?: number }): Buffer =>
+    Buffer.concat([
+      Buffer.from(new Float64Array([...(changed.counts ?? [1, 1]), 3, changed.time ?? 17.5, 17.5, 77, 420, changed.mode ?? 493]).buffer),
+      Buffer.alloc(changed.hashes ?? 52, 0xaa),
+      Buffer.from(changed.names ?? 'a\0b\0'),
+    ])
+  const index = (body: Buffer, readMs = '1700000000000'): unknown => {
     const sum = createHash('sha256')
-      .update(`${oid(1)} ${readMs}\n${body}`)
+      .update(`${oid(1)} ${readMs}\n`)
+      .update(body)
       .digest('hex')
-    return readIndex(memoryFs(new Map([['i', Buffer.from(`strata-index 1 ${oid(1)} ${readMs} ${sum}\n${body}`)]])), 'i', oid(1))
+    return readIndex(
+      memoryFs(new Map([['i', Buffer.concat([Buffer.from(`strata-index 2 ${oid(1)} ${readMs} ${sum}\n`), body])]])),
+      'i',
+      oid(1),
+    )
   }
 
-  test('is believed if its rows are rows', () => {
-    expect(index(`${row({})}\nd 493 "b"`)).toMatchObject({ directories: [{ path: 'b', mode: 493 }] })
+  test('is believed if its columns are columns', () => {
+    expect(index(columns({}))).toMatchObject({ directories: [{ path: 'b', mode: 493 }] })
   })
 
-  test('is none if a row has no id, no number, or a path that leads out', () => {
+  test('is none if an id, a number or a name is missing, there is one too many, or a path leads out', () => {
     for (const forged of [
-      { id: 'x' },
-      { sum: 'A'.repeat(64) },
-      { mode: 'rw' },
-      { time: '1e999' },
-      { path: '"../b"' },
-      { path: '"/b"' },
-      { path: '3' },
-    ])
-      expect(index(row(forged))).toBeUndefined()
-    expect(index('d  "b"')).toBeUndefined()
-    expect(index(row({}), 'soon')).toBeUndefined()
+      { hashes: 51 },
+      { hashes: 0, names: '' },
+      { time: Number.POSITIVE_INFINITY },
+      { mode: Number.NaN },
+      { names: '../b\0b\0' },
+      { names: 'a\0/b\0' },
+      { names: 'a\0b' },
+      { names: 'a\0b\0c\0' },
+      { counts: [2, 1] },
+      { counts: [-1, 7] },
+      { counts: [1e9, 1] },
+      { counts: [0.5, 1.5] },
+    ] as const)
+      expect(index(columns(forged as Parameters<typeof columns>[0]))).toBeUndefined()
+    expect(index(Buffer.alloc(15))).toBeUndefined()
+    expect(index(columns({}), 'soon')).toBeUndefined()
   })
 })

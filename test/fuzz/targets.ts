@@ -22,7 +22,7 @@ import { PackStore, verifyPack } from '../../src/storage/pack-read.ts'
 import { salvagePack } from '../../src/storage/pack-salvage.ts'
 import { packEntry } from '../../src/storage/pack-write.ts'
 import { encodePackedRefs, readHead, readLooseRefs, readPackedRefs, salvageRefs } from '../../src/storage/refs.ts'
-import { isWholeIndex, readIndex } from '../../src/storage/scan.ts'
+import { isWholeIndex, readIndex } from '../../src/storage/index-file.ts'
 import { HOSTILE_NAMES, fileEntry } from '../contract/datasets.ts'
 import { AT, actor, captured, created, oid, sealedData } from '../contract/stories.ts'
 import type { Target } from './fuzz.ts'
@@ -407,9 +407,15 @@ const pointer = encodePointer({
   readableBy: ['1.0.0'],
   hold: { since: AT, reason: 'r' },
 })
-const indexBody = `${oid(5)} ${'a'.repeat(64)} 420 3 1700000000000.25 1700000000000.5 77 "config.json"\nd 493 "data"`
-const indexFile = (body: string, commit: string = oid(1)): Buffer =>
-  text(`strata-index 1 ${commit} 1700000000000 ${sha('sha256', `${commit} 1700000000000\n${body}`).toString('hex')}\n${body}`)
+const indexBody = Buffer.concat([
+  Buffer.from(new Float64Array([1, 1, 3, 1700000000000.25, 1700000000000.5, 77, 420, 493]).buffer),
+  Buffer.alloc(52, 0xaa),
+  text('config.json\0data\0'),
+])
+const indexFile = (body: Buffer, commit: string = oid(1)): Buffer => {
+  const sum = sha('sha256', Buffer.concat([text(`${commit} 1700000000000\n`), body])).toString('hex')
+  return Buffer.concat([text(`strata-index 2 ${commit} 1700000000000 ${sum}\n`), body])
+}
 
 const DOCUMENTS = [
   '{"a":1,"b":[1.0,-0,1e400,12345678901234567890],"443":"x","80":"y","__proto__":{"c":"\\ud800\\u0041\\/"}}',
@@ -429,8 +435,7 @@ const fileTargets: Target[] = [
   },
   {
     name: 'directory index',
-    input: (random) =>
-      random() < 0.7 ? indexFile(mutate(random, [text(indexBody)]).toString('utf8')) : mutate(random, [indexFile(indexBody)]),
+    input: (random) => (random() < 0.7 ? indexFile(mutate(random, [indexBody])) : mutate(random, [indexFile(indexBody)])),
     run: (bytes) => {
       const fs = memoryFs(new Map([['i', bytes]]))
       readIndex(fs, 'i', oid(1))
