@@ -9,6 +9,7 @@ export type CommandSpec = {
   readonly options: Readonly<Record<string, Option>>
   readonly examples: readonly string[]
 }
+
 export const GLOBAL: Readonly<Record<string, Option>> = {
   store: { type: 'string', value: 'DIR', help: 'the store (default: store)' },
   migrations: { type: 'string', value: 'MODULE', help: 'module that exports the dataset, or its folder (default: NetMonitor, built in)' },
@@ -19,9 +20,9 @@ export const GLOBAL: Readonly<Record<string, Option>> = {
   help: { type: 'boolean', short: 'h', help: 'show help' },
   version: { type: 'boolean', help: 'show the version' },
 }
+
 const dryRun: Option = { type: 'boolean', help: 'show what would be done; writes nothing at all' }
 const exact: Option = { type: 'boolean', help: 'take nothing along that was written since: it stays in the history' }
-const to: Option = { type: 'string', value: 'VERSION', help: 'stop at this schema version' }
 const from: Option = { type: 'string', value: 'DIR', help: 'the data directory; it is never modified' }
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -62,7 +63,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '',
     most: 0,
     summary: 'what migrate would do (exit 2: something)',
-    options: { to },
+    options: { to: { type: 'string', value: 'VERSION', help: 'stop at this schema version' } },
     examples: ['strata plan', 'strata plan --to 2.0.0'],
   },
   {
@@ -71,7 +72,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     most: 0,
     summary: 'back up, transform, verify and switch',
     options: {
-      to,
+      to: { type: 'string', value: 'VERSION', help: 'stop at this schema version' },
       online: { type: 'boolean', help: 'while the application writes; waits for a quiet moment to switch' },
       'dry-run': dryRun,
     },

@@ -79,7 +79,8 @@ const dropTemporary = ({ context }: Session): Chore[] => {
   const { fs, paths } = context
   const identity = (path: string): string => {
     const found = fs.lstat(path)
-    return found === undefined ? '' : `${found.ino} ${found.ctimeMs}`
+    // Not its ctime: a lock is another name of a file, and goes before it.
+    return found === undefined ? '' : `${found.ino} ${found.mtimeMs} ${found.size}`
   }
   const left = temporaryFiles(context).map((path) => ({ path, was: identity(path) }))
   const run = (): void => {

@@ -51,6 +51,13 @@ export const digestOf = (tree: Tree): string => {
   return createHash('sha1').update(lines.sort().join('')).digest('base64')
 }
 
+/** A lock that is another name of the file that was linked to it: on a disk the two are one file, in a tree they are not. */
+const twinOf = (tree: Tree, path: string): string | undefined => {
+  if (!path.endsWith('.lock')) return undefined
+  const own = `${path.slice(0, -'.lock'.length)}.strata`
+  return [...tree.keys()].find((name) => name.startsWith(own) && equal(tree.get(name), tree.get(path)))
+}
+
 /** Makes `dir` hold exactly `tree`. `now`: what it holds already, so that only the difference is written. */
 export const writeTree = (dir: string, tree: Tree, now: Tree | undefined): void => {
   if (now === undefined) nodeFs.rmSync(dir, { recursive: true, force: true })
@@ -61,6 +68,7 @@ export const writeTree = (dir: string, tree: Tree, now: Tree | undefined): void 
     if (bytes === null) nodeFs.rmdirSync(join(dir, path))
     else nodeFs.unlinkSync(join(dir, path))
   const kept = new Map(now)
+  const lock: [string, string][] = []
   for (const [path] of gone) kept.delete(path)
   for (const [path, bytes] of tree) {
     if (kept.has(path) && equal(kept.get(path), bytes)) continue
@@ -68,7 +76,10 @@ export const writeTree = (dir: string, tree: Tree, now: Tree | undefined): void 
     else {
       // A new file each time: what stays must not be told from what is new by its inode.
       if (kept.has(path)) nodeFs.unlinkSync(join(dir, path))
-      nodeFs.writeFileSync(join(dir, path), bytes, { mode: 0o644 })
+      const twin = twinOf(tree, path)
+      if (twin === undefined) nodeFs.writeFileSync(join(dir, path), bytes, { mode: 0o644 })
+      else lock.push([twin, path])
     }
   }
+  for (const [twin, path] of lock) nodeFs.linkSync(join(dir, twin), join(dir, path))
 }
