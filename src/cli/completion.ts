@@ -1,4 +1,4 @@
-import type { CommandSpec, Option } from './table.ts'
+import type { CommandSpec, Option } from './option.ts'
 import { COMMANDS, GLOBAL } from './table.ts'
 
 /** Completion for shells, and the manual page: both from the table of commands. */

@@ -1,5 +1,5 @@
 import { createTwoFilesPatch } from 'diff'
-import type { Comparison, Diff, Difference } from '../index.ts'
+import type { Comparison, Diff, Difference, ValidationReport } from '../index.ts'
 import { StrataError, printable } from '../index.ts'
 import { comparisonText, tracedText } from './compare-text.ts'
 import { eventText, fileVersionText } from './history-text.ts'
@@ -161,7 +161,11 @@ const partsOf = (value: string): number => {
 
 export const verify = async (run: Run): Promise<number> => {
   const sample = text(run.parsed.flags.sample)
-  const report = sample === undefined ? await run.app.validateDataIntegrity() : await run.app.verifySample(partsOf(sample))
+  const isActive = run.parsed.flags.active === true
+  if (isActive && sample !== undefined)
+    throw new StrataError('BAD_ARGUMENT', '--active and --sample say two things', { hint: 'Give one of them.' })
+  const whole = (): Promise<ValidationReport> => (isActive ? run.app.verifyActive() : run.app.validateDataIntegrity())
+  const report = sample === undefined ? await whole() : await run.app.verifySample(partsOf(sample))
   const verdict = report.valid ? paint('green', 'valid') : paint('red', 'damaged')
   print(run, report, [
     `${verdict}: ${plural(report.filesChecked, 'file and object')} read and compared, ${plural(report.errorsFound, 'error')}, ${plural(report.warningsFound, 'warning')}`.replace(

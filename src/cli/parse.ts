@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { StrataError } from '../light.ts'
-import type { CommandSpec, Option } from './table.ts'
+import type { CommandSpec, Option } from './option.ts'
 import { COMMANDS, GLOBAL, commandOf } from './table.ts'
 
 export type Parsed = {

@@ -1,14 +1,5 @@
 /** Every command, once: the start-up path parses with it, help is printed from it. */
-export type Option = { readonly type: 'string' | 'boolean'; readonly short?: string; readonly value?: string; readonly help: string }
-export type CommandSpec = {
-  readonly name: string
-  readonly args: string
-  readonly most: number
-  readonly least?: number
-  readonly summary: string
-  readonly options: Readonly<Record<string, Option>>
-  readonly examples: readonly string[]
-}
+import type { CommandSpec, Option } from './option.ts'
 
 export const GLOBAL: Readonly<Record<string, Option>> = {
   store: { type: 'string', value: 'DIR', help: 'the store (default: store)' },
@@ -144,8 +135,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '',
     most: 0,
     summary: 'read and compare every byte; changes nothing (exit 2: findings)',
-    options: { sample: { type: 'string', value: '1/N', help: 'read one of N parts, another one each time' } },
-    examples: ['strata verify', 'strata verify --sample 1/30'],
+    options: {
+      sample: { type: 'string', value: '1/N', help: 'read one of N parts, another one each time' },
+      active: { type: 'boolean', help: 'read the active directory alone' },
+    },
+    examples: ['strata verify', 'strata verify --sample 1/30', 'strata verify --active'],
   },
   {
     name: 'repair',

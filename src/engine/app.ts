@@ -39,7 +39,7 @@ import { planRepair, repairStore } from './repair.ts'
 import type { WatchOptions, Watching } from './watch.ts'
 import { watchStore } from './watch.ts'
 import type { SampleReport, ValidationReport } from './verify.ts'
-import { verifySample, verifyStore } from './verify.ts'
+import { verifyActive, verifySample, verifyStore } from './verify.ts'
 import { survey } from './survey.ts'
 import { Repository } from '../storage/repository.ts'
 import { releaseReserve } from '../storage/reserve.ts'
@@ -204,6 +204,11 @@ export class App extends Keeper {
   /** T022: reads and compares every byte of the active directory and the repository; changes nothing. */
   validateDataIntegrity(): Promise<ValidationReport> {
     return guarded(() => verifyStore(this.#context))
+  }
+
+  /** Like `validateDataIntegrity`, of the active directory alone. */
+  verifyActive(): Promise<ValidationReport> {
+    return guarded(() => verifyActive(this.#context))
   }
 
   /** Like `validateDataIntegrity`, of one of `of` parts; the journal remembers which, so that the next call takes the next. */

@@ -3,6 +3,7 @@ import type { Issue } from '../core/issues.ts'
 import { issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
 import type { Snapshot, State } from '../core/state.ts'
+import { activeSnapshot } from '../core/state.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import type { Looked } from './directory.ts'
@@ -70,6 +71,12 @@ const examineOne = async (
   } finally {
     await pool.close()
   }
+}
+
+/** Every byte of the active directory, against the manifest of its last commit. */
+export const examineActive = async (context: Context, repository: Repository, state: State): Promise<{ found: Found[]; files: number }> => {
+  const active = activeSnapshot(state)
+  return active === undefined ? { found: [], files: 0 } : examineOne(context, repository, active, true, null)
 }
 
 /** Every byte of every directory that is there, against the manifest of its last commit. */

@@ -115,7 +115,7 @@ const planForget = (context: Context, repository: Repository, state: State, path
     order,
     having,
     commits: resting.size,
-    snapshots: all.filter((s) => oldestFirst(repository, [s.commit]).some((oid) => having.has(oid))).map((s) => s.id),
+    snapshots: all.filter((s) => resting.has(s.commit)).map((s) => s.id),
     directories: all.filter((s) => placeIn(fs, paths.snapshot(s.id), path) !== undefined).map((s) => s.id),
     unreached: elsewhere(context, repository, state, path),
   }
@@ -140,7 +140,7 @@ export const previewForget = (context: Context, given: string): Forgotten =>
   })
 
 /** Takes a path out of the snapshots' directories. What the indexes knew of the other files counts for the new commits. */
-const erase = ({ fs, paths }: Context, state: State, path: string): void => {
+const erase = ({ fs, root, paths }: Context, state: State, path: string): void => {
   const was = state.forgetting.find((f) => f.path === path)?.was ?? {}
   for (const { id, commit } of Object.values(state.snapshots)) {
     const place = placeIn(fs, paths.snapshot(id), path)
@@ -159,6 +159,7 @@ const erase = ({ fs, paths }: Context, state: State, path: string): void => {
   }
   // Remembered results may hold it, or what was made of it.
   removeTree(fs, paths.memos)
+  fsyncDirectory(fs, root)
 }
 
 /** The rest of a `forget`, once the journal has it: directories, and the journal's own copy in the repository. */

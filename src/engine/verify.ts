@@ -5,7 +5,8 @@ import type { State } from '../core/state.ts'
 import { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
 import { examine } from './examine.ts'
-import type { Part } from './found.ts'
+import { examineActive } from './examine-directory.ts'
+import type { Found, Part } from './found.ts'
 import { readState } from './read.ts'
 import { recover } from './recover.ts'
 import { openSession } from './session.ts'
@@ -28,12 +29,14 @@ const stateOrIssue = (context: Context): State | Issue => {
   }
 }
 
-const verifyPart = async (context: Context, part: Part | null): Promise<ValidationReport> => {
+type Examine = (repository: Repository, state: State) => Promise<{ readonly found: readonly Found[]; readonly filesChecked: number }>
+
+const withRepository = async (context: Context, look: Examine): Promise<ValidationReport> => {
   const state = stateOrIssue(context)
   if ('severity' in state) return reportOf([state], 0)
   const repository = new Repository(context.fs, context.paths.repository)
   try {
-    const { found, filesChecked } = await examine(context, repository, state, { part, isJournalSound: true })
+    const { found, filesChecked } = await look(repository, state)
     return reportOf(
       found.map(({ issue }) => issue),
       filesChecked,
@@ -43,11 +46,21 @@ const verifyPart = async (context: Context, part: Part | null): Promise<Validati
   }
 }
 
+const verifyPart = (context: Context, part: Part | null): Promise<ValidationReport> =>
+  withRepository(context, (repository, state) => examine(context, repository, state, { part, isJournalSound: true }))
+
 /**
  * Reads every byte of the directories and the repository, compares SHA-256 with the manifests and git ids with the
  * objects, and checks the journal's chain. Changes nothing, takes no lock. Throws NO_STORE.
  */
 export const verifyStore = (context: Context): Promise<ValidationReport> => verifyPart(context, null)
+
+/** Reads every byte of the active directory alone, and compares it with its manifest. Changes nothing. Throws NO_STORE. */
+export const verifyActive = (context: Context): Promise<ValidationReport> =>
+  withRepository(context, async (repository, state) => {
+    const { found, files } = await examineActive(context, repository, state)
+    return { found, filesChecked: files }
+  })
 
 const remember = async (context: Context, part: Part, report: ValidationReport): Promise<void> => {
   const session = await openSession(context)

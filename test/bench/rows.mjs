@@ -273,6 +273,17 @@ export const ROWS = [
     once: (b, { long, short }) => ({ ours: b.strata(long, 'plan'), peer: b.strata(short, 'plan') }),
   },
   {
+    id: 'verify-active',
+    work: 'verify of the active directory alone, big',
+    against: 'sha256sum of the same files',
+    target: 0.4,
+    prepare: (b) => captured(b, b.data('big')),
+    once: (b, store) => ({
+      ours: b.strata(store, 'verify', '--active'),
+      peer: b.run('sh', ['-c', 'find "$1" -type f -print0 | xargs -0 sha256sum > /dev/null', 'sh', join(store, 'snapshots')]),
+    }),
+  },
+  {
     id: 'pause',
     work: 'pause of an online migration, 4,000 files, 100 records written a second',
     against: null,

@@ -173,7 +173,7 @@ for (const row of rows) {
 
 const grown = {}
 if (growth) {
-  const sizes = (list) => (values.quick ? list.slice(0, 2).map((n) => Math.max(1, Math.round(n / 50))) : list)
+  const sizes = (list) => (values.quick ? list.slice(0, 1).map((n) => Math.max(1, Math.round(n / 50))) : list)
   for (const [what, list, once] of [
     ['files', GROWTH.files, GROWTH.ofFiles],
     ['snapshots', GROWTH.snapshots, GROWTH.ofSnapshots],

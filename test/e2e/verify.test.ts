@@ -111,6 +111,22 @@ describe('verify', () => {
     }
   })
 
+  it('--active reads the active directory alone', () => {
+    const box = migrated()
+    const all = box.doc('verify').filesChecked
+    expect(box.doc('verify', '--active')).toMatchObject({ valid: true, errorsFound: 0 })
+    expect(box.doc('verify', '--active').filesChecked).toBeLessThan(all / 4)
+    const [first = ''] = readdirSync(join(box.store, 'snapshots')).filter((id) => id.startsWith('1.0.0-'))
+    rot(box, first, DAY)
+    expect(box.doc('verify', '--active')).toMatchObject({ valid: true, errorsFound: 0 })
+    rot(box, box.snapshot(), DAY)
+    const damaged = box.run(['verify', '--active', '--json'])
+    expect(damaged.code).toBe(2)
+    expect(JSON.parse(damaged.stdout)).toMatchObject({ valid: false, errorsFound: 1 })
+    expect(JSON.parse(damaged.stdout).issues).toContainEqual(expect.objectContaining({ file: DAY, severity: 'error' }))
+    expect(box.refused('verify', '--active', '--sample', '1/30')).toMatchObject({ code: 'BAD_ARGUMENT' })
+  })
+
   it('finds a flipped bit in a pack index', () => {
     const box = upgraded()
     flip((packs(box)[0] ?? '').replace(/pack$/, 'idx'), 1100)
