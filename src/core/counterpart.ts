@@ -14,7 +14,7 @@ export type Sync = {
   readonly base: Oid
   readonly origin: Oid
   readonly earlier: readonly Hop[]
-  /** False: `origin` has more than `base`, so that nothing can be carried there; a switch without edits loses nothing. */
+  /** False: one of the two has more than the other, so that nothing can be carried there. */
   readonly isExact: boolean
 }
 
@@ -64,9 +64,15 @@ const search = (look: Search, from: Snapshot): Sync | undefined => {
 const mirrored = (sync: Sync | undefined): Sync | undefined =>
   sync === undefined ? undefined : { base: sync.origin, origin: sync.base, earlier: [], isExact: sync.earlier.length === 0 }
 
+/** `to` was made from what `from` stands in the place of: all that has been carried there since is new to it. */
+const inPlaceOf = (state: State, from: Snapshot, { from: made, fromCommit, sealed, carries }: Snapshot): Sync | undefined =>
+  carries === null && fromCommit !== null && chainOf(state, from).some(({ id }) => id === made)
+    ? { base: fromCommit, origin: sealed, earlier: [], isExact: true }
+    : undefined
+
 /** Where `from` and `to` were last the same: one carries the other's data, or was migrated from it. */
 export const syncOf = (state: State, from: Snapshot, to: Snapshot): Sync | undefined =>
-  search({ state, to, seen: new Set() }, from) ?? mirrored(search({ state, to: from, seen: new Set() }, to))
+  search({ state, to, seen: new Set() }, from) ?? inPlaceOf(state, from, to) ?? mirrored(search({ state, to: from, seen: new Set() }, to))
 
 /**
  * Of the snapshots that stand in the place of `target` the newest that `from` has been the same as: what was carried there

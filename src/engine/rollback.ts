@@ -79,9 +79,8 @@ const flip = async (session: Session, to: Snapshot, commit: Oid, how: CarryReaso
 const isReadable = ({ repository }: Pick<Session, 'repository'>, { base, origin, earlier }: Sync): boolean =>
   [base, origin, ...earlier.flatMap((hop) => [hop.base, hop.left])].every((oid) => repository.isReadable(oid))
 
-/** Where the history tells no more what is new: whether there can be nothing in a snapshot that the target would lack. */
-const hasNothingOfItsOwn = ({ commit, sealed, carries }: Snapshot, to: Snapshot): boolean =>
-  commit === sealed && (carries === null || carries.snapshot === to.id)
+/** Whether a snapshot may have what was carried there, and the target would lack; only an exact `sync` could tell. */
+const mayHaveMore = ({ carries }: Snapshot, to: Snapshot): boolean => carries !== null && carries.snapshot !== to.id
 
 /** Switches to `to`, and takes along what was written since `sync`, unless `exact`: then it stays in the history. */
 const goTo = async (
@@ -96,7 +95,8 @@ const goTo = async (
   const { snapshot, written: fresh, isCommitted } = await leave(session, reason, from.commit)
   const isKnown = sync !== undefined && isReadable(session, sync)
   const written = isKnown ? [...writtenAlong(session, snapshot, sync), ...(isCommitted ? [] : fresh)] : fresh
-  const isUntouched = written.length === 0 && (isKnown || hasNothingOfItsOwn(snapshot, to))
+  const isTold = isKnown ? sync.isExact || !mayHaveMore(snapshot, to) : snapshot.commit === snapshot.sealed && !mayHaveMore(snapshot, to)
+  const isUntouched = written.length === 0 && isTold
   if (how.exact || isUntouched) {
     if (await flip(session, to, snapshot.commit, how)) return { from, to, written, carried: [] }
     // The application has written between the two looks.

@@ -53,6 +53,16 @@ describe('where two snapshots were last the same', () => {
     expect(sync(plain, 'T', 'S')).toEqual({ base: 'T0', origin: 'S0', earlier: [], isExact: true })
   })
 
+  test('what stands in the place of what it was migrated from, with data that was carried there', () => {
+    const state = world({
+      T: { commit: 'T1' },
+      M: { from: ['T', 'T0'] },
+      S: { from: ['M', 'M0'] },
+      M2: { from: ['M', 'M0'], carries: ['T', 'T1'] },
+    })
+    expect(sync(state, 'M2', 'S')).toEqual({ base: 'M0', origin: 'S0', earlier: [], isExact: true })
+  })
+
   test('over two jobs, what was written between them is on the way', () => {
     const state = world({ T: {}, M: { from: ['T', 'T0'], commit: 'M1' }, S: { from: ['M', 'M1'] } })
     expect(sync(state, 'S', 'T')).toEqual({

@@ -295,6 +295,23 @@ describe('redo takes along what was written after the rollback', () => {
   })
 })
 
+describe('rollbacks one after another', () => {
+  it('what was written at the far end comes along with each redo, to the newest version', () => {
+    const box = upgraded()
+    box.ok('rollback', '2.1.0')
+    box.ok('rollback')
+    expect(box.current().schemaVersion).toBe('1.0.0')
+    appendRaw(box, raw(7))
+    const latencies = (): unknown[] => day(box.active(), '2025-12-14').results.map((r) => r.latency_ms)
+    for (const version of ['2.0.0', '2.1.0']) {
+      box.ok('redo')
+      expect(box.current().schemaVersion).toBe(version)
+      expect(latencies().filter((ms) => ms === 7)).toEqual([7])
+    }
+    expect(box.doc('verify')).toMatchObject({ valid: true, errorsFound: 0 })
+  })
+})
+
 describe('files that were written on both sides', () => {
   /** The application held the old directory open through the switch. */
   const late = (box: Sandbox, path: string, value: unknown): void => {
