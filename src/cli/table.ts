@@ -1,4 +1,3 @@
-/** Every command, once: the start-up path parses with it, help is printed from it. */
 import type { CommandSpec, Option } from './option.ts'
 
 export const GLOBAL: Readonly<Record<string, Option>> = {
@@ -14,8 +13,10 @@ export const GLOBAL: Readonly<Record<string, Option>> = {
 
 const dryRun: Option = { type: 'boolean', help: 'show what would be done; writes nothing at all' }
 const exact: Option = { type: 'boolean', help: 'take nothing along that was written since: it stays in the history' }
+const to: Option = { type: 'string', value: 'VERSION', help: 'stop at this schema version' }
 const from: Option = { type: 'string', value: 'DIR', help: 'the data directory; it is never modified' }
 
+/** Every command, once: the start-up path parses with it, help is printed from it. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'start',
@@ -54,7 +55,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '',
     most: 0,
     summary: 'what migrate would do (exit 2: something)',
-    options: { to: { type: 'string', value: 'VERSION', help: 'stop at this schema version' } },
+    options: { to },
     examples: ['strata plan', 'strata plan --to 2.0.0'],
   },
   {
@@ -63,7 +64,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     most: 0,
     summary: 'back up, transform, verify and switch',
     options: {
-      to: { type: 'string', value: 'VERSION', help: 'stop at this schema version' },
+      to,
       online: { type: 'boolean', help: 'while the application writes; waits for a quiet moment to switch' },
       'dry-run': dryRun,
     },

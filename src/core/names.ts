@@ -65,9 +65,12 @@ export const componentName = (entry: string): string => {
 /** A part that is empty, `.` or `..`, or a NUL anywhere. */
 const LEADS_OUT = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
 
+/** Whether `path` is a relative dataset path that stays inside its directory. */
+export const isInside = (path: string): boolean => !LEADS_OUT.test(path)
+
 /** Throws UNSUPPORTED_NAME unless `path` is a relative dataset path that stays inside its directory. */
 export const checkPath = (path: string): void => {
-  if (LEADS_OUT.test(path))
+  if (!isInside(path))
     throw new StrataError('UNSUPPORTED_NAME', `${JSON.stringify(path)} is not a path inside the dataset`, { data: { path } })
 }
 

@@ -341,6 +341,6 @@ export const lineage = (state: State): Snapshot[] => {
   return found
 }
 
-/** All snapshots. */
+/** All snapshots, by the time they were made. */
 export const newestFirst = (state: State): Snapshot[] =>
   Object.values(state.snapshots).sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : a.id < b.id ? 1 : -1))

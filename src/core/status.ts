@@ -171,7 +171,7 @@ const sizesOf = (state: State, place: Place): SnapshotSize[] =>
     hasDirectory: place.hasDirectory(id),
   }))
 
-/** What there is and what could be done, from the folded journal alone. Pure. */
+/** What there is and what could be done, from the folded journal and what `place` says. Pure. */
 export const statusOf = (state: State | undefined, summary: ChainSummary, place: Place): MigrationStatus => {
   const active = state === undefined ? undefined : activeSnapshot(state)
   if (state === undefined || active === undefined) return nothingYet(summary, place)

@@ -158,7 +158,7 @@ export class App extends Keeper {
     if (running !== undefined) return running
     const job = readState(this.#context).jobs.find((j) => j.id === id)
     if (job === undefined) throw new StrataError('ABSENT', `there is no job ${id}`, { data: { id }, hint: 'See the jobs: strata history' })
-    return jobOf(job, placeOf(this.#context))
+    return jobOf(job, { directoryOf: this.#context.paths.snapshot })
   }
 
   /** Resolves when no migration that this App has started is under way. */
@@ -352,7 +352,7 @@ export class App extends Keeper {
   #recorded(id: string): MigrationJob {
     const job = readState(this.#context).jobs.find((j) => j.id === id)
     if (job === undefined) throw new StrataError('ABSENT', `there is no job ${id}`)
-    return jobOf(job, placeOf(this.#context))
+    return jobOf(job, { directoryOf: this.#context.paths.snapshot })
   }
 
   #ended(id: string | null): MigrationJob {

@@ -1,37 +1,12 @@
 import type { Oid } from '../core/git-objects.ts'
-import { isOid } from '../core/git-objects.ts'
 import type { Manifest } from '../core/manifest.ts'
 import { isWithin } from '../core/state.ts'
 import type { Repository, Transaction } from '../storage/repository.ts'
+import { CARRIES } from './ancestry.ts'
 import { blobAt } from './history.ts'
 
 /** A commit as it is once the path was taken out of it and of those before it. */
 export type Rewritten = { readonly commit: Oid; readonly manifest: string | null; readonly files: number; readonly bytes: number }
-
-const CARRIES = /^Carries: \S+ ([0-9a-f]{40})$/m
-
-/** The commits that one names: its parents, and the one whose data it carries, while that is there. */
-export const restsOn = (repository: Repository, oid: Oid): Oid[] => {
-  const { parents, message } = repository.commit(oid)
-  const carried = CARRIES.exec(message)?.[1]
-  return carried !== undefined && isOid(carried) && repository.isReadable(carried) ? [...parents, carried] : [...parents]
-}
-
-/** The commits that `roots` lead to, each after those that it names. */
-export const oldestFirst = (repository: Repository, roots: Iterable<Oid>): Oid[] => {
-  const found = new Set<Oid>()
-  const waiting: { oid: Oid; isOpen: boolean }[] = [...roots].map((oid) => ({ oid, isOpen: false }))
-  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-    if (found.has(at.oid)) continue
-    if (at.isOpen) {
-      found.add(at.oid)
-      continue
-    }
-    waiting.push({ oid: at.oid, isOpen: true })
-    for (const oid of restsOn(repository, at.oid)) if (!found.has(oid)) waiting.push({ oid, isOpen: false })
-  }
-  return [...found]
-}
 
 /** Which commits have something at the path; equal trees are looked at once. */
 export const holders = (repository: Repository, commits: readonly Oid[], path: string): Set<Oid> => {

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
+import { isInside } from '../core/names.ts'
 import { isWithin, refsOf } from '../core/state.ts'
 import type { State } from '../core/state.ts'
 import { fsyncDirectory, isLockedByGit, removeTree } from '../storage/durable.ts'
@@ -9,9 +10,10 @@ import type { FsPort } from '../storage/fs.ts'
 import { readLooseRefs, readPackedRefs } from '../storage/refs.ts'
 import type { Repository } from '../storage/repository.ts'
 import { readIndex, writeIndex } from '../storage/index-file.ts'
+import { oldestFirst, restsOn } from './ancestry.ts'
 import type { Context } from './context.ts'
 import type { Rewritten } from './forget-rewrite.ts'
-import { holders, oldestFirst, restsOn, rewriteWithout } from './forget-rewrite.ts'
+import { holders, rewriteWithout } from './forget-rewrite.ts'
 import { collectGarbage, rootsOf } from './gc.ts'
 import { reading } from './history.ts'
 import { settle } from './prune.ts'
@@ -42,11 +44,9 @@ const placeIn = (fs: FsPort, dir: string, path: string): string | undefined => {
   return fs.lstat(at) === undefined ? undefined : at
 }
 
-const isRelative = (path: string): boolean => path !== '' && path.split('/').every((name) => name !== '' && name !== '.' && name !== '..')
-
 const pathOf = (given: string): string => {
   const path = given.replace(/\/+$/, '')
-  if (isRelative(path)) return path
+  if (isInside(path)) return path
   throw new StrataError('BAD_ARGUMENT', `${JSON.stringify(given)} is no path of the dataset`, {
     data: { path: given },
     hint: 'Give it relative to the data directory, with /, for example: strata forget data/secret.txt --dry-run',

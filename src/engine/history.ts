@@ -31,7 +31,6 @@ export const events = (context: Context, jobId?: string, { limit }: HistoryOptio
   const { fs, paths } = context
   requireLimit(limit)
   const { seq } = readState(context)
-  // Some of them say nothing to people.
   const lines =
     limit === undefined || jobId !== undefined ? readLines(fs, paths.journal) : linesAfter(fs, paths.journal, Math.max(0, seq - limit))
   const found: HistoryEvent[] = []

@@ -79,8 +79,11 @@ const flip = async (session: Session, to: Snapshot, commit: Oid, how: CarryReaso
 const isReadable = ({ repository }: Pick<Session, 'repository'>, { base, origin, earlier }: Sync): boolean =>
   [base, origin, ...earlier.flatMap((hop) => [hop.base, hop.left])].every((oid) => repository.isReadable(oid))
 
-/** Whether a snapshot may have what was carried there, and the target would lack; only an exact `sync` could tell. */
-const mayHaveMore = ({ carries }: Snapshot, to: Snapshot): boolean => carries !== null && carries.snapshot !== to.id
+/** Where no difference is seen, whether there can be none: what was carried to a snapshot, only an exact `sync` tells of. */
+const hasNothingMore = ({ commit, sealed, carries }: Snapshot, to: Snapshot, known: Sync | undefined): boolean => {
+  if (known?.isExact === true) return true
+  return (known !== undefined || commit === sealed) && (carries === null || carries.snapshot === to.id)
+}
 
 /** Switches to `to`, and takes along what was written since `sync`, unless `exact`: then it stays in the history. */
 const goTo = async (
@@ -95,8 +98,7 @@ const goTo = async (
   const { snapshot, written: fresh, isCommitted } = await leave(session, reason, from.commit)
   const isKnown = sync !== undefined && isReadable(session, sync)
   const written = isKnown ? [...writtenAlong(session, snapshot, sync), ...(isCommitted ? [] : fresh)] : fresh
-  const isTold = isKnown ? sync.isExact || !mayHaveMore(snapshot, to) : snapshot.commit === snapshot.sealed && !mayHaveMore(snapshot, to)
-  const isUntouched = written.length === 0 && isTold
+  const isUntouched = written.length === 0 && hasNothingMore(snapshot, to, isKnown ? sync : undefined)
   if (how.exact || isUntouched) {
     if (await flip(session, to, snapshot.commit, how)) return { from, to, written, carried: [] }
     // The application has written between the two looks.
