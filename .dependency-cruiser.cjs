@@ -54,8 +54,8 @@ module.exports = {
     only(
       'core-is-pure',
       '^src/core/',
-      ['^src/core/', npm('zod', 'semver', 'uuid'), builtin('crypto')],
-      'core: no I/O, clock or randomness; only zod, semver, uuid and the hashes of node:crypto.',
+      ['^src/core/', npm('zod', 'semver', 'uuid', '@msgpack/msgpack'), builtin('crypto', 'zlib')],
+      'core: no I/O, clock or randomness; only zod, semver, uuid, MessagePack, the hashes of node:crypto and node:zlib.',
     ),
     only(
       'storage-imports',

@@ -252,7 +252,7 @@ const bundle = async (esbuild, build) => {
       format: 'esm',
       platform: 'node',
       target: 'node20',
-      // zod, semver and uuid are bundled: Node opens the many files of a package at once, which is more than a process with few handles has.
+      // zod, semver, uuid and MessagePack are bundled: Node opens the many files of a package at once, which is more than a process with few handles has.
       external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid'],
       sourcemap: 'linked',
       chunkNames: 'chunks/[name]-[hash]',

@@ -3,6 +3,7 @@ import { addEndpointMetadataFields } from './1.1.0-add-endpoint-metadata-fields.
 import { changeTimestampFormat } from './1.2.0-change-timestamp-format.ts'
 import { restructureConfigurationFormat } from './2.0.0-restructure-configuration-format.ts'
 import { addAggregationData } from './2.1.0-add-aggregation-data.ts'
+import { compactHistory } from './2.2.0-compact-history.ts'
 import { initialFiles } from './initial.ts'
 import { v1_0 } from './schemas.ts'
 
@@ -30,7 +31,12 @@ const userDirectory = ({ platform, home, env }: Where): string => {
 /** NetMonitor's data directory, from its first release on. */
 const netmonitor = dataset({
   name: 'NetMonitor',
-  chain: chain(v1_0).add(addEndpointMetadataFields).add(changeTimestampFormat).add(restructureConfigurationFormat).add(addAggregationData),
+  chain: chain(v1_0)
+    .add(addEndpointMetadataFields)
+    .add(changeTimestampFormat)
+    .add(restructureConfigurationFormat)
+    .add(addAggregationData)
+    .add(compactHistory),
   ignore: ['logs/**', 'store/**'],
   layout: 'go',
   detect,

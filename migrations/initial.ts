@@ -1,7 +1,7 @@
 import { shortId } from './endpoints.ts'
-import type { ConfigV2 } from './schemas.ts'
+import type { ConfigV2_2 } from './schemas.ts'
 
-const endpoint = (name: string, type: string, address: string, timeoutMs: number): ConfigV2['endpoints'][number] => ({
+const endpoint = (name: string, type: string, address: string, timeoutMs: number): ConfigV2_2['endpoints'][number] => ({
   id: shortId(address + type),
   name,
   region: 'Default',
@@ -9,14 +9,13 @@ const endpoint = (name: string, type: string, address: string, timeoutMs: number
   address,
   timeoutMs,
   enabled: true,
-  description: '',
   tags: [],
 })
 
-/** The files of a fresh install: the application's own defaults. The configuration's shape is that of 2.0.0, the last step that changed it. */
-export const initialFiles = (): { 'config.json': ConfigV2 } => ({
+/** The files of a fresh install: the application's own defaults. The configuration's shape is that of 2.2.0, the last step that changed it. */
+export const initialFiles = (): { 'config.json': ConfigV2_2 } => ({
   'config.json': {
-    header: { formatVersion: '1', schemaVersion: '2.0.0', createdWith: 'Strata', migrations: [] },
+    header: { formatVersion: '1', schemaVersion: '2.2.0', createdWith: 'Strata', migrations: [] },
     monitoring: { intervalSeconds: 300 },
     retention: { days: 90 },
     notifications: { enabled: true },

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Doc, Rec } from '../src/index.ts'
-import { file, records, schema } from '../src/index.ts'
+import { arranged, file, gzip, messagePack, records, schema } from '../src/index.ts'
+import { columns } from './columns.ts'
 import { header } from './header.ts'
 import { isOffset, isTimestamp, MAX_INSTANT, MIN_INSTANT } from './time.ts'
 
@@ -69,6 +70,11 @@ const endpoint2 = z.looseObject({
 })
 const windowPlace = z.looseObject({ width: number, height: number, x: number, y: number })
 
+const countFlat = (doc: { regions: readonly unknown[]; endpoints: readonly unknown[] }) => ({
+  regions: doc.regions.length,
+  endpoints: doc.endpoints.length,
+})
+
 const config2_0 = file(
   'config.json',
   z.looseObject({
@@ -81,13 +87,11 @@ const config2_0 = file(
     endpoints: z.array(endpoint2),
     settings: z.looseObject({}).optional(),
   }),
-  {
-    counts: (doc: { regions: readonly unknown[]; endpoints: readonly unknown[] }) => ({
-      regions: doc.regions.length,
-      endpoints: doc.endpoints.length,
-    }),
-  },
+  { counts: countFlat },
 )
+
+const endpoint2_2 = endpoint2.extend({ description: z.string().optional() })
+const config2_2 = file('config.json', config2_0.doc.extend({ endpoints: z.array(endpoint2_2) }), { counts: countFlat })
 
 /* ---- daily files ---- */
 
@@ -121,6 +125,33 @@ const daily1_2 = records(
   quarantine,
 )
 
+const recordCompact = z.looseObject({
+  ts: z.int().min(MIN_INSTANT).max(MAX_INSTANT),
+  utcOffset: offset.optional(),
+  endpoint_id: z.string(),
+  latency_ms: latency,
+  st: z.union([z.literal(0), z.literal(1)]),
+  error: z.string().optional(),
+})
+
+/** Past days, from 2.2.0 on: the same records, in columns. */
+export const COMPACT = '.msgpack.gz'
+const daily2_2 = records(DAY_FILE, 'results', z.looseObject({ header, date: z.string(), utcOffset: offset.optional() }), recordCompact, {
+  ...quarantine,
+  forms: { [`data/${DATE}${COMPACT}`]: gzip(arranged(messagePack, columns)) },
+})
+
+const day = z.looseObject({
+  date: z.string(),
+  file: z.string(),
+  records: z.int(),
+  firstTs: z.int().nullable(),
+  lastTs: z.int().nullable(),
+  endpointIds: z.array(z.string()),
+  bytes: z.int(),
+})
+const dayIndex = file('index.json', z.looseObject({ header, days: z.array(day) }), quarantine)
+
 /* ---- aggregates ---- */
 
 const row = z.looseObject({
@@ -151,10 +182,15 @@ export const v1_2 = schema('1.2.0', { ...v1_1.kinds, daily: daily1_2 })
 export const v2_0 = schema('2.0.0', { ...v1_2.kinds, config: config2_0 })
 export const v2_1 = schema('2.1.0', { ...v2_0.kinds, aggregatedHourly: aggregates('hourly'), aggregatedDaily: aggregates('daily') })
 
+export const v2_2 = schema('2.2.0', { ...v2_1.kinds, config: config2_2, daily: daily2_2, index: dayIndex })
+
 export type ConfigV1 = Doc<typeof config1_0>
 export type ConfigV1_1 = Doc<typeof config1_1>
 export type ConfigV2 = Doc<typeof config2_0>
+export type ConfigV2_2 = Doc<typeof config2_2>
 export type RawRecord = Rec<typeof daily1_0>
 export type NamedRecord = Rec<typeof daily1_1>
 export type TimedRecord = Rec<typeof daily1_2>
+export type CompactRecord = Rec<typeof daily2_2>
+export type IndexedDay = z.infer<typeof day>
 export type AggregateRow = z.infer<typeof row>

@@ -18,7 +18,9 @@ const recordsText = ({ added, removed }: CarriedPath): string => {
 }
 
 const carriedText = (file: CarriedPath): string => {
-  const word = file.result === 'kept' ? 'not taken' : file.result
+  const word = file.result === 'kept' || file.result === 'unreadable' ? 'not taken' : file.result
+  if (file.result === 'unreadable')
+    return `  ${word.padEnd(10)} ${printable(file.path)}; what was written cannot be read, and is in the history`
   const clash = file.clashes > 0 ? '; both sides had changed it: the newer change counts, the other is in the history' : ''
   return `  ${word.padEnd(10)} ${printable(file.path)}${recordsText(file)}${clash}`
 }

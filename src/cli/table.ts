@@ -117,7 +117,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       files: { type: 'boolean', help: 'only the names of the files, all of them' },
       'exit-code': { type: 'boolean', help: 'exit 2 when there are differences' },
     },
-    examples: ['strata diff @- @', 'strata diff 1.0.0 2.1.0 config.json'],
+    examples: ['strata diff @- @', 'strata diff 1.0.0 2.2.0 config.json'],
   },
   {
     name: 'trace',

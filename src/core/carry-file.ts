@@ -1,10 +1,11 @@
 import type { AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
-import { parseDocument, renderDocument, shapeProblem } from './document.ts'
+import { parseDocument, renderDocument, shapeProblem, thawed } from './document.ts'
 import { StrataError } from './errors.ts'
 import type { StepFile } from './file-work.ts'
-import { entries, fromEntries } from './json/index.ts'
+import type { There } from './paths.ts'
+import { pathBefore } from './paths.ts'
 import type { Kind } from './schema.ts'
 import { kindOf } from './schema.ts'
 import type { Newer, Sides } from './three-way.ts'
@@ -15,14 +16,19 @@ import { Transformer } from './transform.ts'
 /** One content of the dataset, at a chain position. */
 export type Content = { readonly position: number; readonly source: Source; readonly transformer: Transformer }
 
-export const contentOf = (dataset: Dataset, position: number, source: Source): Content => ({
+/** `there`: the paths that files have where they are taken. */
+export const contentOf = (dataset: Dataset, position: number, source: Source, there?: There): Content => ({
   position,
   source,
-  transformer: new Transformer(dataset, source),
+  transformer: new Transformer(dataset, source, {}, there),
 })
 
 /** `base` and `theirs` are at the position that is left, `original` and `ours` at the one that is gone to. */
 export type Contents = Sides<Content>
+
+/** The path on the side that is gone to. */
+export const pathThere = ({ theirs, ours }: Contents, path: string): string =>
+  theirs.transformer.paths.between(path, theirs.position, ours.position)
 
 /** How a file gets from one position to another. `made`: there it is none of the application's own, or none at all. */
 export type Route = { readonly way: 'as it is' | 'through steps' | 'made' } | { readonly way: 'none'; readonly why: string }
@@ -31,14 +37,18 @@ const VERBATIM: Route = { way: 'as it is' }
 const STEPS: Route = { way: 'through steps' }
 const MADE: Route = { way: 'made' }
 
-const routeDown = (migrations: readonly AnyMigration[], name: string): Route => {
-  let route = VERBATIM
-  for (const m of [...migrations].reverse()) {
+const routeDown = (dataset: Dataset, path: string, from: number, to: number, name: string): Route => {
+  let [route, at] = [VERBATIM, path]
+  for (let i = from - 1; i >= to; i--) {
+    const m = dataset.chain.migrations[i]
+    if (m === undefined) break
     const step = m.files[name]
     if (m.from.kinds[name] === undefined) return MADE
     if (m.from.kinds[name] === m.to.kinds[name]) continue
     if (step?.file?.rollback === undefined && step?.record?.rollback === undefined)
       return { way: 'none', why: `the step to ${m.to.version} has no way back for ${name}` }
+    at = pathBefore(dataset, at, i)
+    if (kindOf(m.from.kinds, at) !== name) return { way: 'none', why: `the step to ${m.to.version} has no way back for the path` }
     route = STEPS
   }
   return route
@@ -55,27 +65,30 @@ const routeUp = (migrations: readonly AnyMigration[], name: string): Route => {
 }
 
 /** Which way a file takes; a file of no kind is taken over as it is. */
-export const routeOf = ({ chain }: Dataset, path: string, from: number, to: number): Route => {
+export const routeOf = (dataset: Dataset, path: string, from: number, to: number): Route => {
+  const { chain } = dataset
   const name = kindOf(chain.schemas[from]?.kinds ?? {}, path)
   if (name === undefined) return VERBATIM
-  return to < from ? routeDown(chain.migrations.slice(to, from), name) : routeUp(chain.migrations.slice(from, to), name)
+  return to < from ? routeDown(dataset, path, from, to, name) : routeUp(chain.migrations.slice(from, to), name)
 }
 
-/** What becomes of one file. `write`: its bytes, and the files derived from it; `keep`: ours stays as it is. */
+/** What becomes of one file, and where. `write`: its bytes, and the files derived from it; `keep`: ours stays as it is. */
 export type CarriedFile =
   | {
       readonly what: 'write'
+      readonly path: string
       readonly bytes: Uint8Array
       readonly derived: readonly StepFile[]
       readonly added: number
       readonly removed: number
       readonly clashes: number
     }
-  | { readonly what: 'remove'; readonly derived: readonly string[] }
-  | { readonly what: 'keep'; readonly clashes: number }
+  | { readonly what: 'remove'; readonly path: string; readonly derived: readonly string[] }
+  | { readonly what: 'keep'; readonly clashes: number; readonly isUnreadable: boolean }
 
-const KEEP: CarriedFile = { what: 'keep', clashes: 0 }
-const CLASH: CarriedFile = { what: 'keep', clashes: 1 }
+const KEEP = { what: 'keep', clashes: 0, isUnreadable: false } as const satisfies CarriedFile
+const CLASH: CarriedFile = { ...KEEP, clashes: 1 }
+const UNREADABLE: CarriedFile = { ...KEEP, isUnreadable: true }
 
 const has = ({ source }: Content, path: string): boolean => source.paths.includes(path)
 const bytesOf = (content: Content, path: string): Uint8Array | undefined => (has(content, path) ? content.source.bytes(path) : undefined)
@@ -83,21 +96,15 @@ const bytesOf = (content: Content, path: string): Uint8Array | undefined => (has
 const equal = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0)
 
-/** A document read through a transformer is shared and frozen; the copy keeps the order of its members. */
-const thawed = (parsed: Parsed): Parsed => {
-  const { head } = parsed
-  const isObject = typeof head === 'object' && head !== null && !Array.isArray(head)
-  return { ...parsed, head: isObject ? fromEntries(entries(head)) : head }
-}
-
 /** A file's bytes as they would be at another position; as they are where they cannot be taken there. */
 export const bytesAt = (dataset: Dataset, content: Content, path: string, position: number): Uint8Array => {
   const bytes = content.source.bytes(path)
   const kinds = dataset.chain.schemas[position]?.kinds ?? {}
-  const kind = kinds[kindOf(kinds, path) ?? '']
-  if (kind === undefined || routeOf(dataset, path, content.position, position).way !== 'through steps') return bytes
+  if (routeOf(dataset, path, content.position, position).way !== 'through steps') return bytes
   try {
-    return renderDocument(kind, thawed(content.transformer.document(path, position)), dataset.layout)
+    const { parsed, path: at } = content.transformer.other(path, position)
+    const kind = kinds[kindOf(kinds, at) ?? '']
+    return kind === undefined ? bytes : renderDocument(kind, at, thawed(parsed), dataset.layout)
   } catch {
     return bytes
   }
@@ -108,6 +115,8 @@ class Crossing {
   readonly #dataset: Dataset
   readonly #contents: Contents
   readonly #path: string
+  /** Its path where it goes. */
+  readonly #there: string
   readonly #newer: Newer
   readonly #to: number
   readonly #from: number
@@ -117,19 +126,20 @@ class Crossing {
     this.#dataset = dataset
     this.#contents = contents
     this.#path = path
+    this.#there = pathThere(contents, path)
     this.#newer = newer
     this.#from = contents.theirs.position
     this.#to = contents.ours.position
     const kinds = dataset.chain.schemas[this.#to]?.kinds ?? {}
-    this.#kind = kinds[kindOf(kinds, path) ?? '']
+    this.#kind = kinds[kindOf(kinds, this.#there) ?? '']
   }
 
   run(): CarriedFile {
     const { base, theirs, original, ours } = this.#contents
     const edited = bytesOf(theirs, this.#path)
-    const own = bytesOf(ours, this.#path)
-    const isOwnUntouched = equal(own, bytesOf(original, this.#path))
-    if (edited === undefined) return isOwnUntouched ? { what: 'remove', derived: this.#derivedOf(base) } : CLASH
+    const own = bytesOf(ours, this.#there)
+    const isOwnUntouched = equal(own, bytesOf(original, this.#there))
+    if (edited === undefined) return isOwnUntouched ? { what: 'remove', path: this.#there, derived: this.#derivedOf(base) } : CLASH
     const route = routeOf(this.#dataset, this.#path, this.#from, this.#to)
     if (route.way === 'as it is' && (own === undefined || isOwnUntouched)) return this.#write(edited)
     const [parsed, failure] = this.#parsed(theirs, this.#to)
@@ -142,8 +152,10 @@ class Crossing {
     const kinds = this.#dataset.chain.schemas[this.#from]?.kinds ?? {}
     const kind = kinds[kindOf(kinds, this.#path) ?? '']
     if (kind !== undefined && (kind.damaged === 'fail' || this.#parsed(this.#contents.theirs, this.#from)[0] !== undefined)) throw failure
-    if (own === undefined) return this.#write(edited)
-    return kind === undefined && this.#newer === 'theirs' ? { ...this.#write(edited), clashes: 1 } : CLASH
+    const alone = { what: 'write', path: this.#path, bytes: edited, derived: [], added: 0, removed: 0, clashes: 0 } as const
+    if (own === undefined) return alone
+    if (kind !== undefined) return UNREADABLE
+    return this.#newer === 'theirs' ? { ...alone, clashes: 1 } : CLASH
   }
 
   /** The file at a position; undefined with the reason where it is absent or cannot be taken there. */
@@ -157,10 +169,10 @@ class Crossing {
   }
 
   #own(content: Content): Parsed | undefined {
-    const bytes = bytesOf(content, this.#path)
+    const bytes = bytesOf(content, this.#there)
     if (bytes === undefined || this.#kind === undefined) return undefined
     try {
-      return parseDocument(this.#kind, bytes, this.#dataset.layout)
+      return parseDocument(this.#kind, this.#there, bytes, this.#dataset.layout)
     } catch {
       return undefined
     }
@@ -197,7 +209,7 @@ class Crossing {
       merged.head === ours.head &&
       merged.records?.length === ours.records?.length &&
       (merged.records ?? []).every((r, i) => r === ours.records?.[i])
-    return isSame ? { what: 'keep', clashes } : this.#render(merged, added, removed, clashes)
+    return isSame ? { what: 'keep', clashes, isUnreadable: false } : this.#render(merged, added, removed, clashes)
   }
 
   #render(merged: Parsed, added: number, removed: number, clashes: number): CarriedFile {
@@ -207,20 +219,20 @@ class Crossing {
       throw new StrataError('INVALID_RESULT', `what is carried of ${this.#path} is not as the schema says: ${problem.message}`, {
         data: { file: this.#path, record: problem.record },
       })
-    return { ...this.#write(renderDocument(this.#kind, merged, this.#dataset.layout)), added, removed, clashes }
+    return { ...this.#write(renderDocument(this.#kind, this.#there, merged, this.#dataset.layout)), added, removed, clashes }
   }
 
   #write(bytes: Uint8Array): Extract<CarriedFile, { what: 'write' }> {
-    const derived = this.#contents.ours.transformer.rederive(this.#path, this.#to, bytes, this.#from)
-    return { what: 'write', bytes, derived, added: 0, removed: 0, clashes: 0 }
+    const derived = this.#contents.ours.transformer.rederive(this.#there, this.#to, bytes, this.#from)
+    return { what: 'write', path: this.#there, bytes, derived, added: 0, removed: 0, clashes: 0 }
   }
 
   /** What the steps had made of a file besides itself. */
   #derivedOf(content: Content): string[] {
     const [parsed] = this.#to > this.#from ? this.#parsed(content, this.#to) : [undefined]
     if (parsed === undefined || this.#kind === undefined) return []
-    const bytes = renderDocument(this.#kind, thawed(parsed), this.#dataset.layout)
-    return this.#contents.ours.transformer.rederive(this.#path, this.#to, bytes, this.#from).map((f) => f.path)
+    const bytes = renderDocument(this.#kind, this.#there, thawed(parsed), this.#dataset.layout)
+    return this.#contents.ours.transformer.rederive(this.#there, this.#to, bytes, this.#from).map((f) => f.path)
   }
 }
 

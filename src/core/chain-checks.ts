@@ -10,7 +10,7 @@ import type { Kind, Kinds } from './schema.ts'
 
 type Report = (message: string, hint: string, code?: ErrorCode) => void
 
-type Form = 'file' | 'record' | 'derive' | 'drop'
+type Form = 'file' | 'record' | 'derive' | 'gather' | 'made' | 'drop'
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
 const isText = (value: unknown): value is string => typeof value === 'string'
@@ -30,16 +30,17 @@ const checkFunction = (report: Report, where: string, value: unknown, optional =
 /** Which functions a form of step has, and which of them may be left out. */
 const checkForm = (report: Report, at: string, form: Form, step: AnyFileStep): void => {
   const body: unknown = step[form]
-  if (form === 'drop') {
-    if (!isText(body)) report(`${at}.drop does not say why`, "drop: 'why these files go'")
+  if (form === 'drop' || form === 'made') {
+    if (!isText(body)) report(`${at}.${form} is no text`, form === 'drop' ? "drop: 'why these files go'" : "made: 'by the dataset step'")
     return
   }
   if (!isObject(body)) {
     report(`${at}.${form} is no object`, `${form}: { … }`)
     return
   }
-  if (form === 'derive') {
-    checkFunction(report, `${at}.derive.each`, body.each)
+  if (form === 'derive' || form === 'gather') {
+    checkFunction(report, `${at}.${form}.each`, body.each)
+    if (form === 'gather') checkFunction(report, `${at}.gather.make`, body.make)
     return
   }
   for (const way of ['migrate', 'rollback'] as const) {
@@ -64,11 +65,17 @@ const checkPass = (report: Report, where: string, pass: unknown): void => {
   checkFunction(report, `${where}.scan.add`, scan.add, true)
 }
 
-/** The form that a kind's step must have: a changed kind goes on, a new one is derived, one that is gone is dropped. */
-const formFor = (from: Kind | undefined, to: Kind | undefined): Form => {
-  if (from === undefined) return 'derive'
-  if (to === undefined) return 'drop'
-  return from.record === undefined ? 'file' : 'record'
+/** The forms that a kind's step may have: a changed kind goes on, a new one is made from others, one that is gone is dropped. */
+const formsFor = (from: Kind | undefined, to: Kind | undefined): Form[] => {
+  if (from === undefined) return ['derive', 'gather', 'made']
+  if (to === undefined) return ['drop']
+  return [from.record === undefined ? 'file' : 'record']
+}
+
+const checkMove = (report: Report, at: string, { path }: AnyFileStep): void => {
+  if (path === undefined) return
+  checkFunction(report, `${at}.path.migrate`, path.migrate)
+  checkFunction(report, `${at}.path.rollback`, path.rollback, true)
 }
 
 const checkStep = (report: Report, m: AnyMigration, name: string, step: AnyFileStep): void => {
@@ -77,19 +84,24 @@ const checkStep = (report: Report, m: AnyMigration, name: string, step: AnyFileS
     report(`${at} is no object`, `${name}: { file: { migrate, rollback } }`)
     return
   }
-  const wanted = formFor(m.from.kinds[name], m.to.kinds[name])
-  const given = Object.keys(step)
-  if (given.length !== 1 || given[0] !== wanted) {
+  const wanted = formsFor(m.from.kinds[name], m.to.kinds[name])
+  const mayMove = wanted[0] === 'file' || wanted[0] === 'record'
+  const given = Object.keys(step).filter((key) => !mayMove || key !== 'path')
+  const form = wanted.find((one) => one === given[0])
+  if (given.length !== 1 || form === undefined) {
     report(
-      `${at} must have ${wanted}, and nothing else; it has ${given.length === 0 ? 'nothing' : given.join(', ')}`,
-      `${name}: { ${wanted}: … }`,
+      `${at} must have ${wanted.join(' or ')}, and nothing else; it has ${given.length === 0 ? 'nothing' : given.join(', ')}`,
+      `${name}: { ${wanted[0] ?? ''}: … }`,
     )
     return
   }
-  checkForm(report, at, wanted, step)
-  const source = step.derive?.from
+  checkForm(report, at, form, step)
+  checkMove(report, at, step)
+  if (form === 'made' && m.dataset === undefined)
+    report(`${at} is made by the dataset step, but there is none`, 'dataset: (view, ctx) => [ … ]')
+  const source = (step.derive ?? step.gather)?.from
   if (source !== undefined && !(source in m.to.kinds))
-    report(`derives ${name} from ${source}, which is no kind of its schema`, 'Check the name.')
+    report(`makes ${name} from ${source}, which is no kind of its schema`, 'Check the name.')
 }
 
 const checkFiles = (report: Report, m: AnyMigration): void => {
@@ -106,6 +118,7 @@ const checkFiles = (report: Report, m: AnyMigration): void => {
       report(`has a step for the kind ${name}, which it does not change`, `Give ${name} a new kind in the schema, or remove files.${name}.`)
     else if (step !== undefined) checkStep(report, m, name, step)
   }
+  checkFunction(report, 'dataset', m.dataset, true)
   for (const name of Object.keys(m.files))
     if (!(name in m.from.kinds) && !(name in m.to.kinds))
       report(`has a step for ${name}, which is no kind of either schema`, 'Check the name.')

@@ -35,10 +35,12 @@ type Common = {
 
 /** What a function of a step may use besides its input. Everything read here is part of what its result depends on. */
 export type Ctx<K extends Kinds> = Common & {
-  /** The only file of a kind with a fixed path, at this version; frozen. Throws ABSENT when the dataset has none. */
-  readonly read: <N extends keyof K & string>(kind: N) => Doc<K[N]>
+  /** A file of the dataset at this version, without its records; frozen. Without a path the kind's only one. Throws ABSENT. */
+  readonly read: <N extends keyof K & string>(kind: N, path?: string) => Doc<K[N]>
   /** Like `read`, but undefined when the dataset has no such file. */
-  readonly find: <N extends keyof K & string>(kind: N) => Doc<K[N]> | undefined
+  readonly find: <N extends keyof K & string>(kind: N, path?: string) => Doc<K[N]> | undefined
+  /** The paths of a kind at this version, in order. A result that rests on them is made anew when a file comes or goes. */
+  readonly paths: (kind: keyof K & string) => readonly string[]
 }
 
 type FilePass<A, B, C extends Kinds> = (doc: Doc<A>, ctx: Ctx<C>) => Doc<B>
@@ -54,13 +56,19 @@ export type RecordPass<A, B, C extends Kinds, S> = {
   record(record: Rec<A>, sum: S, ctx: Ctx<C>): Rec<B>
 }
 
-type FileStep<A, B, F extends Kinds, T extends Kinds> = { file: { migrate: FilePass<A, B, F>; rollback?: FilePass<B, A, T> } }
-type RecordStep<A, B, F extends Kinds, T extends Kinds, S> = {
+/**
+ * Where the files of a kind go: a rename, a move, another format (the path decides which of the kind's codecs it is). `all` are the
+ * paths of the kind before the step, in order; `rollback` leads back from a new path, also of a file that was written there later.
+ */
+type Move = { path?: { migrate: (path: string, all: readonly string[]) => string; rollback?: (path: string) => string } }
+
+type FileStep<A, B, F extends Kinds, T extends Kinds> = Move & { file: { migrate: FilePass<A, B, F>; rollback?: FilePass<B, A, T> } }
+type RecordStep<A, B, F extends Kinds, T extends Kinds, S> = Move & {
   record: { migrate: RecordPass<A, B, F, S>; rollback?: RecordPass<B, A, T, S> }
 }
 
-/** A file of a kind, whole: `doc` without its records, and the records (none for a kind that has none). */
-export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonly records: readonly Rec<K>[] }
+/** A file of a kind, whole: `doc` without its records, the records (none for a kind that has none), and its bytes on the disk. */
+export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonly records: readonly Rec<K>[]; readonly size: number }
 
 // The classic test of type identity: two generic functions are the same type only if A and B are.
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
@@ -69,6 +77,25 @@ type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 
 type Derive<T extends Kinds, B> = {
   derive: {
     [N in keyof T & string]: { from: N; each(source: FileView<T[N]>, ctx: Ctx<T>): Iterable<readonly [path: string, doc: Doc<B>]> }
+  }[keyof T & string]
+}
+
+/** What `each` gave for one file. */
+export type GatheredFrom<S> = { readonly path: string; readonly value: S }
+
+/**
+ * Files made from all files of another kind, such as an index: `each` takes from every one what is needed, as plain JSON, and `make`
+ * gets these in order of their paths.
+ */
+type Gather<T extends Kinds, B> = {
+  gather: {
+    [N in keyof T & string]: {
+      from: N
+      each(source: FileView<T[N]>, ctx: Ctx<T>): unknown
+      // Each step annotates what its `each` gives, as with the sum of a scan.
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any
+      make(all: readonly GatheredFrom<any>[], ctx: Ctx<T>): Iterable<readonly [path: string, doc: Doc<B>]>
+    }
   }[keyof T & string]
 }
 
@@ -84,8 +111,29 @@ type Steps<F extends Kinds, T extends Kinds> = {
       ? Step<F[N], T[N], F, T>
       : { drop: string }
     : N extends keyof T
-      ? Derive<T, T[N]>
+      ? Derive<T, T[N]> | Gather<T, T[N]> | Made
       : never
+}
+
+/** New files that the migration's `dataset` step makes. */
+type Made = { made: 'by the dataset step' }
+
+/** What a dataset step does to one file: puts it there, or takes it away. */
+export type DatasetChange<T extends Kinds> =
+  | {
+      [N in keyof T & string]: {
+        readonly kind: N
+        readonly path: string
+        readonly doc: Doc<T[N]>
+      } & (T[N] extends { record: z.ZodType } ? { readonly records: readonly Rec<T[N]>[] } : { readonly records?: undefined })
+    }[keyof T & string]
+  | { readonly remove: string }
+
+/** The whole snapshot that is being made, every file as this step's other parts have left it. */
+export type DatasetView<T extends Kinds> = {
+  readonly paths: (kind: keyof T & string) => readonly string[]
+  /** Reads one file, whole. Throws ABSENT. */
+  readonly open: <N extends keyof T & string>(kind: N, path: string) => FileView<T[N]>
 }
 
 /** A problem found in a migrated document or record, in words without data values; undefined when all is well. */
@@ -109,6 +157,11 @@ type Body<F extends Kinds, T extends Kinds> = {
   createdAt: string
   changes: string[]
   files: Steps<NoInfer<F>, NoInfer<T>>
+  /**
+   * What concerns the dataset as a whole: it can read any file of the snapshot being made, and add, replace and remove files. It runs
+   * once, after the files have been through their own steps. On the way back each file goes back by itself.
+   */
+  dataset?: (view: DatasetView<NoInfer<T>>, ctx: Ctx<NoInfer<T>>) => Iterable<DatasetChange<NoInfer<T>>>
   validate?: Validate<NoInfer<T>>
   /** What must be the same before and after: `{ notes: { time: { before: (n) => n.minutes * 60, after: (n) => n.seconds } } }`. */
   conserves?: { [N in keyof F & keyof T]?: Readonly<Record<string, Law<Unit<F[N]>, Unit<T[N]>>>> }
@@ -133,9 +186,11 @@ export const migration = <V extends string, F extends Kinds, W extends string, T
 /* ---- the same, without types: what the engine runs ---- */
 
 export type AnyCtx = Common & {
-  readonly read: (kind: string) => unknown
-  readonly find: (kind: string) => unknown
+  readonly read: (kind: string, path?: string) => unknown
+  readonly find: (kind: string, path?: string) => unknown
+  readonly paths: (kind: string) => readonly string[]
 }
+export type AnyView = { readonly path: string; readonly doc: unknown; readonly records: readonly unknown[]; readonly size: number }
 export type AnyLaw = { before(unit: unknown): unknown; after(unit: unknown): unknown }
 export type AnyPass = {
   scan?: { init(doc: unknown): unknown; add?(sum: unknown, record: unknown, ctx: AnyCtx): unknown }
@@ -148,10 +203,25 @@ export type AnyFileStep = {
   record?: { migrate: AnyPass; rollback?: AnyPass }
   derive?: {
     from: string
-    each(source: { path: string; doc: unknown; records: readonly unknown[] }, ctx: AnyCtx): Iterable<readonly [string, unknown]>
+    each(source: AnyView, ctx: AnyCtx): Iterable<readonly [string, unknown]>
   }
+  gather?: {
+    from: string
+    each(source: AnyView, ctx: AnyCtx): unknown
+    make(all: readonly GatheredFrom<unknown>[], ctx: AnyCtx): Iterable<readonly [string, unknown]>
+  }
+  path?: { migrate: (path: string, all: readonly string[]) => string; rollback?: (path: string) => string }
+  made?: string
   drop?: string
 }
+export type AnyChange = {
+  readonly kind?: string
+  readonly path?: string
+  readonly doc?: unknown
+  readonly records?: readonly unknown[]
+  readonly remove?: string
+}
+export type AnyDatasetView = { readonly paths: (kind: string) => readonly string[]; readonly open: (kind: string, path: string) => AnyView }
 export type AnyMigration = {
   readonly from: Schema
   readonly to: Schema
@@ -159,6 +229,7 @@ export type AnyMigration = {
   readonly createdAt: string
   readonly changes: readonly string[]
   readonly files: Readonly<Record<string, AnyFileStep>>
+  readonly dataset?: (view: AnyDatasetView, ctx: AnyCtx) => Iterable<AnyChange>
   readonly validate?: Readonly<
     Record<string, { doc?(doc: unknown, ctx: AnyCtx): Problem; record?(record: unknown, ctx: AnyCtx): Problem } | undefined>
   >

@@ -64,11 +64,19 @@ const search = (look: Search, from: Snapshot): Sync | undefined => {
 const mirrored = (sync: Sync | undefined): Sync | undefined =>
   sync === undefined ? undefined : { base: sync.origin, origin: sync.base, earlier: [], isExact: sync.earlier.length === 0 }
 
-/** `to` was made from what `from` stands in the place of: all that has been carried there since is new to it. */
-const inPlaceOf = (state: State, from: Snapshot, { from: made, fromCommit, sealed, carries }: Snapshot): Sync | undefined =>
-  carries === null && fromCommit !== null && chainOf(state, from).some(({ id }) => id === made)
-    ? { base: fromCommit, origin: sealed, earlier: [], isExact: true }
-    : undefined
+/**
+ * `to` was made from what `from` stands in the place of, over steps between which nothing was written: all that has been carried
+ * there since is new to it.
+ */
+const inPlaceOf = (state: State, from: Snapshot, to: Snapshot): Sync | undefined => {
+  const own = new Set(chainOf(state, from).map(({ id }) => id))
+  for (let made: Snapshot | undefined = to; made?.fromCommit !== undefined && made.fromCommit !== null && made.carries === null; ) {
+    if (own.has(made.from ?? '')) return { base: made.fromCommit, origin: to.sealed, earlier: [], isExact: true }
+    const parent: Snapshot | undefined = state.snapshots[made.from ?? '']
+    made = parent?.sealed === made.fromCommit ? parent : undefined
+  }
+  return undefined
+}
 
 /** Where `from` and `to` were last the same: one carries the other's data, or was migrated from it. */
 export const syncOf = (state: State, from: Snapshot, to: Snapshot): Sync | undefined =>

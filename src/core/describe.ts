@@ -1,5 +1,6 @@
 import type { AnyChain, AnyMigration } from './chain.ts'
 import type { Kind, Schema } from './schema.ts'
+import { formatsOf } from './schema.ts'
 
 /** The history of a dataset's schema, for people and for other programs. */
 
@@ -15,6 +16,8 @@ export type VersionView = {
 export type KindView = {
   readonly name: string
   readonly path: string
+  /** Each pattern of its paths, and the format of the files there. */
+  readonly formats: readonly { readonly path: string; readonly format: string }[]
   /** What the version did to it. */
   readonly change: 'new' | 'changed' | 'same'
   readonly reversible: boolean
@@ -28,7 +31,7 @@ type ToJson = (schema: Kind['doc']) => unknown
 
 const reversible = (m: AnyMigration | undefined, name: string): boolean => {
   const step = m?.files[name]
-  return step === undefined || (step.file ?? step.record)?.rollback !== undefined || step.derive !== undefined
+  return step === undefined || (step.file ?? step.record)?.rollback !== undefined || (step.derive ?? step.gather ?? step.made) !== undefined
 }
 
 const kindView = (toJson: ToJson, name: string, kind: Kind, before: Schema | undefined, m: AnyMigration | undefined): KindView => {
@@ -36,6 +39,7 @@ const kindView = (toJson: ToJson, name: string, kind: Kind, before: Schema | und
   return {
     name,
     path: kind.path,
+    formats: formatsOf(kind),
     change: was === undefined ? 'new' : was === kind ? 'same' : 'changed',
     reversible: reversible(m, name),
     recordsAt: kind.at ?? null,
@@ -67,9 +71,14 @@ export const describeChain = async (chain: AnyChain): Promise<VersionView[]> => 
 
 const fenced = (value: unknown): string[] => ['```json', JSON.stringify(value, null, 2), '```', '']
 
+/** That a file is JSON goes without saying. */
+const formatText = ({ formats }: KindView): string[] =>
+  formats.every(({ format }) => format === 'JSON') ? [] : [...formats.map(({ path, format }) => `- \`${path}\`: ${format}`), '']
+
 const kindText = (kind: KindView): string[] => [
   `### ${kind.name}: \`${kind.path}\`${kind.change === 'new' ? ' (new)' : ''}`,
   '',
+  ...formatText(kind),
   ...(kind.reversible ? [] : ['Data that is written after this version cannot be carried back.', '']),
   ...(kind.schema === null ? [] : fenced(kind.schema)),
   ...(kind.recordsAt === null

@@ -1,7 +1,8 @@
 import type { Counts, Kind } from './schema.ts'
+import { codecOf } from './schema.ts'
 import { StrataError } from './errors.ts'
 import type { JsonDoc, Layout } from './json/index.ts'
-import { checkSerialisable, entries, fromEntries, parseJson, plain, stringifyJson } from './json/index.ts'
+import { JsonNumber, checkSerialisable, entries, fromEntries, plain } from './json/index.ts'
 
 /**
  * A file in memory between steps: the document, its records apart, and how its text was spelled. While the records are apart,
@@ -36,9 +37,9 @@ const splitRecords = (json: JsonDoc, at: string): Parsed => {
   return { head: value, records: list, json }
 }
 
-/** Reads a file of `kind`. Throws a JSON_ error with line and column, or INVALID_RESULT when its records are not where they should be. */
-export const parseDocument = (kind: Kind, bytes: Uint8Array, layout: Layout): Parsed => {
-  const json = parseJson(bytes, { layout })
+/** Reads the file `path` of `kind`. Throws a JSON_ error with line and column, BAD_FORMAT, or INVALID_RESULT when its records are not where they should be. */
+export const parseDocument = (kind: Kind, path: string, bytes: Uint8Array, layout: Layout): Parsed => {
+  const json = codecOf(kind, path).read(bytes, layout)
   return kind.at === undefined ? { head: json.value, records: null, json } : splitRecords(json, kind.at)
 }
 
@@ -89,14 +90,18 @@ export const refuseUnstorable = (parsed: Pick<Parsed, 'head' | 'records'>): void
   })
 }
 
-const encoder = new TextEncoder()
+/** A document that is shared is frozen; the copy, which can be rendered, keeps the order of its members. A spread would lose it. */
+export const thawed = (parsed: Parsed): Parsed => ({
+  ...parsed,
+  head: isObject(parsed.head) && !(parsed.head instanceof JsonNumber) ? fromEntries(entries(parsed.head)) : parsed.head,
+})
 
-/** The bytes of a file of `kind`. Throws INVALID_RESULT for values that JSON cannot hold. */
-export const renderDocument = (kind: Kind, parsed: Parsed, layout: Layout): Uint8Array => {
+/** The bytes of the file `path` of `kind`. Throws INVALID_RESULT for values that JSON cannot hold. */
+export const renderDocument = (kind: Kind, path: string, parsed: Parsed, layout: Layout): Uint8Array => {
   const value = joinRecords(kind, parsed.head, allRecords(parsed))
   checkSerialisable(value)
   const { spelling, style } = parsed.json
-  const bytes = encoder.encode(stringifyJson(value, { layout, spelling, style }))
+  const bytes = codecOf(kind, path).write({ value, spelling, style }, layout)
   if (kind.at !== undefined && kind.at !== '' && isObject(value)) value[kind.at] = PLACE
   return bytes
 }

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'ASYNC_STEP', // a function of a migration is asynchronous, or returned a promise
   'BAD_ARGUMENT', // the caller's input is not usable as it stands
   'BAD_CHAIN', // the migrations do not form a chain
+  'BAD_FORMAT', // a file is not of the format that its kind names: gzip, MessagePack, …
   'CANCELLED', // stopped at the caller's request; nothing was switched
   'CONFLICT', // another writer took over the store
   'CORRUPT', // stored bytes are not what their hash says

@@ -1,167 +1,192 @@
-import type { AnyCtx, AnyFileStep, AnyMigration, AnyPass } from './chain.ts'
+import type { AnyCtx, AnyFileStep, AnyMigration, AnyView } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
-import { countsOf, parseDocument, placeOf, refuseUnstorable, renderDocument, setAside, shapeProblem } from './document.ts'
+import { parseDocument, placeOf, renderDocument, setAside, shapeProblem } from './document.ts'
 import { StrataError, messageOf } from './errors.ts'
 import { freeze } from './freeze.ts'
-import type { Issue } from './issues.ts'
-import { collapse, issue, issueOf, withoutPlace } from './issues.ts'
+import { issue, issueOf, withoutPlace } from './issues.ts'
+import { checkSerialisable } from './json/index.ts'
+import { announced } from './laws.ts'
+import { Notes } from './notes.ts'
+import type { Paths } from './paths.ts'
+import { pathBefore } from './paths.ts'
 import type { Read } from './reads.ts'
-import { Reads } from './reads.ts'
 import type { Kind, Kinds } from './schema.ts'
-import { Laws, announced, shrunk } from './laws.ts'
-import { kindOf } from './schema.ts'
+import { kindOf, patternsOf } from './schema.ts'
 import type { Ending } from './step-context.ts'
 import { createCtx } from './step-context.ts'
 import type { Place } from './step-failure.ts'
 import { failure, invalid, recordIn, settled } from './step-failure.ts'
+import type { Cursor } from './step-run.ts'
+import { checkResult, conserving, runStep } from './step-run.ts'
 
-/** A file of the next snapshot; `bytes` null: those of the same path in the snapshot before. */
-export type StepFile = { readonly path: string; readonly bytes: Uint8Array | null }
+/** A file of the next snapshot; `bytes` null: those of the file `from` in the snapshot before. */
+export type StepFile = { readonly path: string; readonly bytes: Uint8Array | null; readonly from: string }
+
+/** The same on its way: what goes on with it. */
+type Live = StepFile & { readonly work: FileWork }
 
 /** `frozen`: inputs cannot be changed, as in checks. `aborted`: whether it is time to give up. */
 export type RunOptions = { readonly frozen?: boolean; readonly aborted?: () => Ending | null }
 
-/** A document that was read for another file, and what it depends on itself. */
-export type OtherDocument = { readonly parsed: Parsed; readonly reads: readonly Read[] }
+/** A document that was read for another file, its path there, and what it depends on itself. */
+export type OtherDocument = { readonly parsed: Parsed; readonly path: string; readonly reads: readonly Read[] }
 
-/** How a step reads other files of the dataset: the document at a chain position, and the path of a kind's only file. */
+/** How a step reads other files of the dataset: the document of a source's file at a chain position, and where each file is. */
 export type Others = {
   readonly other: (path: string, index: number) => OtherDocument
-  readonly onlyPath: (kinds: Kinds, kind: string) => string | undefined
+  readonly paths: Paths
   readonly run?: RunOptions
 }
 
-type Passage = { before: Kind | undefined; after: Kind; direction: 'migrate' | 'rollback' }
-
 /** One file on its way through the steps. */
 export class FileWork {
-  readonly #found: Issue[] = []
-  readonly #warned = new Map<string, Issue>()
-  readonly reads = new Reads()
+  readonly notes: Notes
   damaged = false
   records = 0
-  #parsed: Parsed | null = null
-  /** The value that the step's function is given: what ids are made from. */
-  #unit: unknown = null
-  readonly #place: Place
+  #parsed: Parsed | null
+  /** How many bytes it has. */
+  #size = 0
+  readonly #cursor: Cursor
   readonly #others: Others
   readonly #dataset: Dataset
 
-  constructor(others: Others, dataset: Dataset, path: string) {
+  /** `made`: what a step has made the file of, with all that was noted on the way. */
+  constructor(
+    others: Others,
+    dataset: Dataset,
+    path: string,
+    made?: { readonly notes: Notes; readonly parsed: Parsed; readonly size: number },
+  ) {
     this.#others = others
     this.#dataset = dataset
-    this.#place = { file: path, step: '', record: null }
+    this.#cursor = { file: path, step: '', record: null, unit: null }
+    this.notes = made?.notes ?? new Notes()
+    this.#parsed = made?.parsed ?? null
+    this.#size = made?.size ?? 0
   }
 
   /** Where in the file the work is. */
   get place(): Readonly<Place> {
-    return this.#place
+    return this.#cursor
   }
 
-  get issues(): Issue[] {
-    return collapse([...this.#found, ...this.#warned.values()])
-  }
-
-  step(index: number, bytes: () => Uint8Array): StepFile[] {
+  /** The files that it stands for after migration `index`. */
+  step(index: number, bytes: () => Uint8Array): Live[] {
     const { m, from, to } = this.#at(index)
-    const path = this.#place.file
+    const path = this.#cursor.file
+    const same: Live = { path, bytes: null, from: path, work: this }
     const name = kindOf(from, path)
-    if (name === undefined) return [{ path, bytes: null }]
+    if (name === undefined) return [same]
     const own = m.files[name]
-    const derived = Object.entries(m.files).filter(([, s]) => s.derive?.from === name)
-    if (own === undefined && derived.length === 0) return [{ path, bytes: null }]
     if (own?.drop !== undefined) return []
+    if (own === undefined && !isSource(m, name)) return [same]
     const parsed = this.#readOnce(from, name, index, bytes)
-    if (parsed === null) return [{ path, bytes: null }]
+    if (parsed === null) return [same]
     this.#parsed = own === undefined ? parsed : this.pass(parsed, index, 'migrate')
-    const self = { path, bytes: own === undefined ? null : this.#render(to[name], this.#parsed) }
-    return [self, ...derived.flatMap(([kind, step]) => this.#derive(index, kind, step))]
+    const self = own === undefined ? same : { ...same, path: this.#cursor.file, bytes: this.#render(to[name], this.#parsed) }
+    const derived = this.derived(index)
+    for (const { work } of [self, ...derived]) work.gather(index)
+    return [self, ...derived]
+  }
+
+  /** What migration `index` derives from the file, which is at its result. */
+  derived(index: number): Live[] {
+    const { m, to } = this.#at(index)
+    const name = kindOf(to, this.#cursor.file)
+    return Object.entries(m.files).flatMap(([kind, { derive }]) =>
+      derive !== undefined && derive.from === name ? this.#derive(index, kind, derive) : [],
+    )
   }
 
   parse(index: number, bytes: Uint8Array): Parsed {
     const { kinds = {}, version = '' } = this.#dataset.chain.schemas[index] ?? {}
-    this.#place.step = version
-    const kind = kinds[kindOf(kinds, this.#place.file) ?? '']
-    if (kind === undefined) throw new StrataError('ABSENT', `${this.#place.file} is of no kind in ${version}`)
+    this.#cursor.step = version
+    const kind = kinds[kindOf(kinds, this.#cursor.file) ?? '']
+    if (kind === undefined) throw new StrataError('ABSENT', `${this.#cursor.file} is of no kind in ${version}`)
     try {
-      const parsed = setAside(kind, parseDocument(kind, bytes, this.#dataset.layout))
+      this.#size = bytes.byteLength
+      const parsed = setAside(kind, parseDocument(kind, this.#cursor.file, bytes, this.#dataset.layout))
       const problem = shapeProblem(kind, parsed)
       if (problem !== null) throw new StrataError('INVALID_RESULT', problem.message, { data: { record: problem.record } })
       return parsed
     } catch (error) {
-      throw failure(error, this.#place)
+      throw failure(error, this.#cursor)
     }
   }
 
-  rederive(position: number, bytes: Uint8Array, since: number): StepFile[] {
-    const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
-    const name = kindOf(kinds, this.#place.file)
-    const deriving = this.#dataset.chain.migrations.slice(0, position).map((m, index) => ({ m, index }))
-    const wanted = deriving.filter(({ m, index }) => index >= since && Object.values(m.files).some((step) => step.derive?.from === name))
-    if (name === undefined || wanted.length === 0) return []
-    this.#parsed = this.parse(position, bytes)
-    return wanted.flatMap(({ m, index }) =>
-      // A kind that a later step changes again cannot be derived from what it is now.
-      m.to.kinds[name] === kinds[name]
-        ? Object.entries(m.files).flatMap(([kind, step]) => (step.derive?.from === name ? this.#derive(index, kind, step) : []))
-        : [],
-    )
+  /** Reads a file that is at `index`; its `pass`, `step` and `derived` go on from there. */
+  open(index: number, bytes: Uint8Array): void {
+    this.#parsed = this.parse(index, bytes)
+  }
+
+  /** Takes an opened file back over migration `index`; false where there is no way. */
+  back(index: number): boolean {
+    const { m, to } = this.#at(index)
+    const name = kindOf(to, this.#cursor.file) ?? ''
+    const step = m.files[name]
+    if (this.#parsed === null || m.from.kinds[name] === undefined) return false
+    if (step !== undefined && (step.file ?? step.record)?.rollback === undefined) return false
+    this.#parsed = this.pass(this.#parsed, index, 'rollback')
+    return true
   }
 
   /** One step over the parsed file, checked: shape, counts, the migration's own `validate`. */
   pass(parsed: Parsed, index: number, direction: 'migrate' | 'rollback'): Parsed {
     const { m, from, to } = this.#at(index)
     const [before, after] = direction === 'migrate' ? [from, to] : [to, from]
-    const name = kindOf(before, this.#place.file)
+    const name = kindOf(before, this.#cursor.file)
     const step = name === undefined ? undefined : m.files[name]
     if (name === undefined || step === undefined) return parsed
     const kind = after[name]
+    const path = this.#cursor.file
     if (kind === undefined)
-      throw new StrataError(
-        'ABSENT',
-        `${this.#place.file} has no counterpart in ${direction === 'migrate' ? m.to.version : m.from.version}`,
-      )
+      throw new StrataError('ABSENT', `${path} has no counterpart in ${direction === 'migrate' ? m.to.version : m.from.version}`)
     try {
+      const moved = direction === 'migrate' ? this.#others.paths.after(path, index) : pathBefore(this.#dataset, path, index)
       const ctx = this.#ctx(m, direction, before, direction === 'migrate' ? index : index + 1)
-      return this.#conserving(m, name, { before: before[name], after: kind, direction }, parsed, () => {
-        const result = this.#run(step, parsed, direction, ctx)
-        this.#check(kind, result)
+      if (this.#others.run?.frozen === true) freeze([parsed.head, parsed.records])
+      const { value, losses } = conserving(m, name, { before: before[name], after: kind, direction }, parsed, () => {
+        const result = runStep(step, parsed, direction, ctx, this.#cursor)
+        this.#cursor.file = moved
+        checkResult(kind, result, this.#cursor)
         if (direction === 'migrate') this.#validate(m, name, kind, result)
         return result
       })
+      for (const loss of losses) this.notes.found.push(announced(m, name, this.#cursor.file, loss))
+      return value
     } catch (error) {
-      throw failure(error, this.#place)
+      throw failure(error, this.#cursor)
     }
   }
 
   /** The `validate` of migration `index` over a file that is at its result already. */
   validate(parsed: Parsed, index: number): void {
     const { m, to } = this.#at(index)
-    const name = kindOf(to, this.#place.file) ?? ''
+    const name = kindOf(to, this.#cursor.file) ?? ''
     const kind = to[name]
     if (kind === undefined) return
     try {
       this.#validate(m, name, kind, parsed)
     } catch (error) {
-      throw failure(error, this.#place)
+      throw failure(error, this.#cursor)
     }
   }
 
   #at(index: number): { m: AnyMigration; from: Kinds; to: Kinds } {
     const m = this.#dataset.chain.migrations[index]
     if (m === undefined) throw new StrataError('ABSENT', `there is no migration at position ${index}`)
-    this.#place.step = m.to.version
-    this.#place.record = null
+    this.#cursor.step = m.to.version
+    this.#cursor.record = null
     return { m, from: m.from.kinds, to: m.to.kinds }
   }
 
   #readOnce(kinds: Kinds, name: string, index: number, bytes: () => Uint8Array): Parsed | null {
     if (this.#parsed !== null) return this.#parsed
-    const { step } = this.#place
+    const { step } = this.#cursor
     try {
       const parsed = this.parse(index, bytes())
-      this.#place.step = step
+      this.#cursor.step = step
       this.records = parsed.records?.length ?? 1
       this.#reportAside(parsed)
       return parsed
@@ -171,11 +196,11 @@ export class FileWork {
       this.damaged = true
       if (policy === 'keep') return null
       const cause = error instanceof StrataError ? error : undefined
-      this.#found.push(
+      this.notes.found.push(
         issueOf(error, {
           severity: 'warning',
           code: 'QUARANTINED',
-          file: this.#place.file,
+          file: this.#cursor.file,
           step,
           message: `cannot be read and is kept as it is: ${withoutPlace(messageOf(cause?.cause ?? error))}`,
           hint: 'Mend the file in the active directory, or restore it from a backup; then run migrate, which takes it through alone.',
@@ -188,13 +213,13 @@ export class FileWork {
   #reportAside({ aside = [] }: Parsed): void {
     const [first] = aside
     if (first === undefined) return
-    this.#found.push(
+    this.notes.found.push(
       issue({
         severity: 'warning',
         code: 'BAD_RECORD',
-        file: this.#place.file,
+        file: this.#cursor.file,
         record: first.index,
-        step: this.#place.step,
+        step: this.#cursor.step,
         message: 'is not as the schema says, and is kept as it is',
         hint: 'Mend it in the active directory, in the form that its file has now.',
         count: aside.length,
@@ -207,86 +232,23 @@ export class FileWork {
       m,
       direction,
       kinds,
-      at: () => ({ file: this.#place.file, record: this.#place.record, unit: this.#unit }),
-      find: (kind) => {
-        const path = this.#others.onlyPath(kinds, kind)
-        const found = path === undefined ? undefined : this.#others.other(path, index)
+      at: () => this.#cursor,
+      find: (kind, path) => {
+        const { paths } = this.#others
+        const at = path ?? kinds[kind]?.path
+        const origin = at === undefined || kindOf(kinds, at) !== kind ? undefined : paths.origin(at, index)
+        const found = origin === undefined ? undefined : this.#others.other(origin, index)
         // That there is none is what the result depends on, too.
-        this.reads.also(found?.reads ?? [{ path: kinds[kind]?.path ?? '', sha256: null }])
+        this.notes.reads.also(found?.reads ?? [{ path: path ?? kinds[kind]?.path ?? '', sha256: null }])
         return found?.parsed.head
       },
+      paths: (kind) => this.#list(kinds, kind, index),
       warn: (code, message, hint = '') => {
-        const { file, record, step } = this.#place
-        const key = `${step} ${code} ${message}`
-        const before = this.#warned.get(key)
-        // A day may warn a hundred thousand times of the same thing.
-        if (before === undefined) this.#warned.set(key, issue({ severity: 'warning', code, message, hint, file, record, step }))
-        else before.count += 1
+        const { file, record, step } = this.#cursor
+        this.notes.warn({ code, message, hint, file, record, step })
       },
       aborted: this.#others.run?.aborted ?? (() => null),
     })
-  }
-
-  #run(step: AnyFileStep, parsed: Parsed, direction: 'migrate' | 'rollback', ctx: AnyCtx): Parsed {
-    this.#unit = parsed.head
-    const whole = step.file?.[direction]
-    if (whole !== undefined) return { ...parsed, head: settled(whole(parsed.head, ctx)) }
-    const pass = step.record?.[direction]
-    if (pass === undefined) throw new StrataError('ABSENT', `this step has no ${direction} function`)
-    return { ...parsed, ...this.#records(pass, parsed, ctx) }
-  }
-
-  #records(pass: AnyPass, parsed: Parsed, ctx: AnyCtx): { head: unknown; records: unknown[] } {
-    const input = parsed.records ?? []
-    const place = this.#place
-    let sum: unknown = pass.scan?.init(parsed.head)
-    const { scan } = pass
-    if (scan?.add !== undefined)
-      for (let i = 0; i < input.length; i++) {
-        place.record = placeOf(parsed, i)
-        this.#unit = input[i]
-        sum = settled(scan.add(sum, input[i], ctx))
-      }
-    place.record = null
-    this.#unit = parsed.head
-    const head = settled(pass.head(parsed.head, sum, ctx))
-    const records = input.map((record, i) => {
-      place.record = placeOf(parsed, i)
-      this.#unit = record
-      return settled(pass.record(record, sum, ctx))
-    })
-    place.record = null
-    return { head, records }
-  }
-
-  /** A result must be of the schema's shape. What cannot be stored at all is said as that. */
-  #check(kind: Kind, output: Parsed): void {
-    let problem: ReturnType<typeof shapeProblem>
-    try {
-      problem = shapeProblem(kind, output)
-    } catch (error) {
-      // A result that contains itself ends the look at its shape.
-      refuseUnstorable(output)
-      throw error
-    }
-    if (problem === null) return
-    refuseUnstorable(output)
-    this.#place.record = problem.record === null ? null : placeOf(output, problem.record)
-    throw invalid(`the step's result is not as the schema says: ${problem.message}`)
-  }
-
-  /** Measures input and result of a step: what it must conserve has to be in both. */
-  #conserving(m: AnyMigration, name: string, of: Passage, input: Parsed, run: () => Parsed): Parsed {
-    if (this.#others.run?.frozen === true) freeze([input.head, input.records])
-    // Before it runs: a step might change its input.
-    const laws = new Laws(m, name, of.direction)
-    const counts = of.direction === 'rollback' || of.before === undefined ? {} : countsOf(of.before, input)
-    if (laws.any) for (const unit of input.records ?? [input.head]) laws.before(unit)
-    const result = run()
-    if (laws.any) for (const unit of result.records ?? [result.head]) laws.after(unit)
-    const lost = of.direction === 'rollback' ? [] : shrunk(counts, countsOf(of.after, result))
-    for (const loss of [...laws.losses(), ...lost]) this.#found.push(announced(m, name, this.#place.file, loss))
-    return result
   }
 
   #validate(m: AnyMigration, name: string, kind: Kind, output: Parsed): void {
@@ -297,42 +259,89 @@ export class FileWork {
     if (doc !== undefined) throw invalid(doc)
     if (validate.record === undefined || kind.record === undefined) return
     output.records?.forEach((record, i) => {
-      this.#place.record = placeOf(output, i)
+      this.#cursor.record = placeOf(output, i)
       const found = settled(validate.record?.(record, ctx))
       if (found !== undefined) throw invalid(found)
     })
-    this.#place.record = null
+    this.#cursor.record = null
   }
 
   #render(kind: Kind | undefined, parsed: Parsed): Uint8Array {
     if (kind === undefined) throw invalid('the step leaves a file of no kind')
     try {
-      return renderDocument(kind, parsed, this.#dataset.layout)
+      const bytes = renderDocument(kind, this.#cursor.file, parsed, this.#dataset.layout)
+      this.#size = bytes.byteLength
+      return bytes
     } catch (error) {
-      throw failure(error, { ...this.#place, record: recordIn(kind, error) })
+      throw failure(error, { ...this.#cursor, record: recordIn(kind, error) })
     }
   }
 
-  #derive(index: number, name: string, step: AnyFileStep): StepFile[] {
+  /** The paths of a kind; that they are these is what the result depends on. */
+  #list(kinds: Kinds, kind: string, index: number): readonly string[] {
+    const { paths } = this.#others
+    const list = paths.list(kind, index)
+    const origins = list.map((path) => paths.origin(path, index) ?? path)
+    // Where they had other names, any file that comes or goes may be one of them.
+    const isAsItWas = origins.every((origin, i) => origin === list[i])
+    for (const glob of isAsItWas ? patternsOf(kinds[kind]) : ['**']) this.notes.reads.list(glob, paths.matching(glob))
+    return list
+  }
+
+  get #view(): AnyView {
+    const parsed = this.#parsed
+    return { path: this.#cursor.file, doc: parsed?.head, records: parsed?.records ?? [], size: this.#size }
+  }
+
+  #derive(index: number, name: string, derive: NonNullable<AnyFileStep['derive']>): Live[] {
     const { to, m } = this.#at(index)
     const kind = to[name]
     const parsed = this.#parsed
-    if (kind === undefined || parsed === null || step.derive === undefined) return []
+    if (kind === undefined || parsed === null) return []
     const ctx = this.#ctx(m, `derive ${name}`, to, index + 1)
     if (this.#others.run?.frozen === true) freeze([parsed.head, parsed.records])
-    this.#unit = [parsed.head, parsed.records]
+    this.#cursor.unit = [parsed.head, parsed.records]
     try {
-      const made = settled(step.derive.each({ path: this.#place.file, doc: parsed.head, records: parsed.records ?? [] }, ctx))
-      return Array.from(made, ([path, head]) => {
+      return Array.from(settled(derive.each(this.#view, ctx)), ([path, head]) => {
         if (kindOf(to, path) !== name) throw invalid(`derived file ${path} does not match the pattern of ${name}`)
         const json = { value: head, spelling: parsed.json.spelling, style: parsed.json.style }
         const output: Parsed = { head, records: null, json }
-        this.#check(kind, output)
-        this.#validate(m, name, kind, output)
-        return { path, bytes: this.#render(kind, output) }
+        const work = new FileWork(this.#others, this.#dataset, path, { notes: this.notes, parsed: output, size: 0 })
+        return { path, from: path, work, bytes: work.made(index, name, kind, output) }
       })
     } catch (error) {
-      throw failure(error, this.#place)
+      throw failure(error, this.#cursor)
+    }
+  }
+
+  /** The bytes of a file that a step has made, checked as any result. */
+  made(index: number, name: string, kind: Kind, output: Parsed): Uint8Array {
+    const { m } = this.#at(index)
+    checkResult(kind, output, this.#cursor)
+    this.#validate(m, name, kind, output)
+    return this.#render(kind, output)
+  }
+
+  /** What migration `index` takes from the file, which is at its result, for what it makes of all files. */
+  gather(index: number): void {
+    const { to, m } = this.#at(index)
+    const path = this.#cursor.file
+    const name = kindOf(to, path)
+    for (const [kind, { gather }] of Object.entries(m.files)) {
+      if (gather === undefined || gather.from !== name || this.#parsed === null) continue
+      const ctx = this.#ctx(m, `gather ${kind}`, to, index + 1)
+      if (this.#others.run?.frozen === true) freeze([this.#parsed.head, this.#parsed.records])
+      this.#cursor.unit = [this.#parsed.head, this.#parsed.records]
+      try {
+        const value = settled(gather.each(this.#view, ctx))
+        checkSerialisable(value)
+        this.notes.gathered.push({ index, kind, path, value })
+      } catch (error) {
+        throw failure(error, this.#cursor)
+      }
     }
   }
 }
+
+/** Whether a migration makes anything of the files of a kind besides what they become. */
+const isSource = (m: AnyMigration, name: string): boolean => Object.values(m.files).some((s) => (s.derive ?? s.gather)?.from === name)

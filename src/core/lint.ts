@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AnyMigration } from './chain.ts'
+import { json } from './codecs/index.ts'
 import type { Dataset } from './dataset.ts'
 import { dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
@@ -8,11 +9,12 @@ import { StrataError } from './errors.ts'
 import { differingFields, withUnknown } from './field-paths.ts'
 import type { Issue } from './issues.ts'
 import { collapse, issue, issueOf } from './issues.ts'
-import { parseJson, stringifyJson } from './json/index.ts'
+import { stringifyJson } from './json/index.ts'
 import type { Files } from './memory.ts'
 import { fileAt, migrateFiles } from './memory.ts'
-import type { Kind } from './schema.ts'
-import { kindOf } from './schema.ts'
+import { Paths } from './paths.ts'
+import type { Kind, Kinds } from './schema.ts'
+import { codecOf, kindOf } from './schema.ts'
 
 /**
  * What is wrong with a migration, as far as its golden sample shows: a small dataset of the version before. Findings carry the
@@ -26,24 +28,25 @@ export type Sample = { readonly files: Files; readonly recorded: Recorded | null
 /** Runs `work` under the n-th of several made-up clocks and chances; `used` are those that it asked. */
 export type Trapped = <T>(variant: number, work: () => T) => { readonly value: T; readonly used: readonly string[] }
 
-const decoder = new TextDecoder()
-
-const canonical = (bytes: Uint8Array): string | undefined => {
+/** What a file says, as JSON in one layout, whatever its format. */
+const canonical = (kinds: Kinds, path: string, bytes: Uint8Array): string | undefined => {
+  const kind = kinds[kindOf(kinds, path) ?? '']
   try {
-    return stringifyJson(parseJson(bytes, { layout: 'source' }).value, { layout: 'source' })
+    const { value } = (kind === undefined ? json : codecOf(kind, path)).read(bytes, 'source')
+    return stringifyJson(value, { layout: 'source' })
   } catch {
     return undefined
   }
 }
 
-/** The hash of what a file says: of JSON without its white space, so that a layout or a line ending is no change. */
-const contentHash = (bytes: Uint8Array): string =>
+/** The hash of what a file says, so that a layout, a line ending or another compressor is no change. */
+const contentHash = (kinds: Kinds, path: string, bytes: Uint8Array): string =>
   createHash('sha256')
-    .update(canonical(bytes) ?? bytes)
+    .update(canonical(kinds, path, bytes) ?? bytes)
     .digest('hex')
 
-const hashesOf = (files: Files): Record<string, string> =>
-  Object.fromEntries([...files.keys()].sort().map((path) => [path, contentHash(files.get(path) ?? new Uint8Array())]))
+const hashesOf = (kinds: Kinds, files: Files): Record<string, string> =>
+  Object.fromEntries([...files.keys()].sort().map((path) => [path, contentHash(kinds, path, files.get(path) ?? new Uint8Array())]))
 
 /** A chain of this one migration. */
 const alone = (m: AnyMigration, layout: Dataset['layout']): Dataset =>
@@ -68,21 +71,24 @@ const missingRollbacks = (finder: Finder): void => {
       add(finder, 'NO_ROLLBACK', `${kind} has no rollback: what is written after the migration cannot be carried back`, {
         hint: `Add rollback to files.${kind}; fields(…) and recordFields(…) make one.`,
       })
+    else if (step.path !== undefined && step.path.rollback === undefined)
+      add(finder, 'NO_ROLLBACK', `${kind} has no rollback for its path: what is written after the migration cannot be carried back`, {
+        hint: `Add rollback to files.${kind}.path: it leads from a new path to the old one.`,
+      })
   }
 }
 
 const compareHashes = (
   finder: Finder,
   code: string,
-  now: Files,
+  now: Record<string, string>,
   then: Readonly<Record<string, string>>,
   what: string,
   hint: string,
 ): void => {
-  const hashes = hashesOf(now)
-  for (const path of new Set([...Object.keys(then), ...Object.keys(hashes)]))
-    if (hashes[path] !== then[path]) {
-      const how = hashes[path] === undefined ? 'is gone' : then[path] === undefined ? 'is new' : 'is another one'
+  for (const path of new Set([...Object.keys(then), ...Object.keys(now)]))
+    if (now[path] !== then[path]) {
+      const how = now[path] === undefined ? 'is gone' : then[path] === undefined ? 'is new' : 'is another one'
       add(finder, code, `${what} ${how} since it was recorded`, { file: path, hint, severity: 'error' })
     }
 }
@@ -99,7 +105,7 @@ const checkRecord = (finder: Finder, after: Files): void => {
   compareHashes(
     finder,
     'SAMPLE_EDITED',
-    files,
+    hashesOf(finder.m.from.kinds, files),
     recorded.before,
     'the golden sample',
     'Put it back. Another case is another sample: a new file.',
@@ -107,7 +113,7 @@ const checkRecord = (finder: Finder, after: Files): void => {
   // What comes out of an edited sample says nothing.
   if (finder.found.length > edited) return
   const hint = 'A released migration is never changed: stores hold its results. Correct them in a new migration.'
-  compareHashes(finder, 'BEHAVIOUR_CHANGED', after, recorded.after, 'the result', hint)
+  compareHashes(finder, 'BEHAVIOUR_CHANGED', hashesOf(finder.m.to.kinds, after), recorded.after, 'the result', hint)
 }
 
 const checkPurity = (finder: Finder, after: Files, used: readonly string[], trapped: Trapped): void => {
@@ -134,17 +140,19 @@ const valueOf = (parsed: Parsed): unknown => (parsed.records === null ? parsed.h
 const inFile = (kind: Kind, path: string): string =>
   kind.at === undefined ? path : path.replace(/^head\.?/, '').replace(/^records\[\]/, `${kind.at}[]`)
 
-type Changed = { readonly path: string; readonly name: string; readonly from: Kind; readonly to: Kind }
+/** `there`: its path after the migration. */
+type Changed = { readonly path: string; readonly there: string; readonly name: string; readonly from: Kind; readonly to: Kind }
 
 /** The sample's files whose kinds the migration changes. */
-const changedFiles = ({ m, sample }: Finder): Changed[] =>
-  [...sample.files.keys()].flatMap((path) => {
+const changedFiles = ({ d, m, sample }: Finder): Changed[] => {
+  const paths = new Paths(d, [...sample.files.keys()], 0)
+  return [...sample.files.keys()].flatMap((path) => {
     const name = kindOf(m.from.kinds, path) ?? ''
     const [from, to] = [m.from.kinds[name], m.to.kinds[name]]
-    return from === undefined || to === undefined || m.files[name] === undefined || kindOf(m.to.kinds, path) !== name
-      ? []
-      : [{ path, name, from, to }]
+    if (from === undefined || to === undefined || m.files[name] === undefined) return []
+    return [{ path, there: paths.after(path, 0), name, from, to }]
   })
+}
 
 const canGoBack = (m: AnyMigration, kind: string): boolean => (m.files[kind]?.file ?? m.files[kind]?.record)?.rollback !== undefined
 
@@ -154,10 +162,10 @@ const undeclared = (m: AnyMigration, kind: string, fields: Iterable<string>): st
 /** Up, down, compare. */
 const checkRoundTrip = (finder: Finder, after: Files): void => {
   const { d, m, sample } = finder
-  for (const { path, name, from } of changedFiles(finder)) {
-    if (!canGoBack(m, name) || !after.has(path)) continue
-    const original = parseDocument(from, sample.files.get(path) ?? new Uint8Array(), d.layout)
-    const back = parseDocument(from, fileAt(d, after, path, m.to.version, m.from.version), d.layout)
+  for (const { path, there, name, from } of changedFiles(finder)) {
+    if (!canGoBack(m, name) || !after.has(there)) continue
+    const original = parseDocument(from, path, sample.files.get(path) ?? new Uint8Array(), d.layout)
+    const back = parseDocument(from, path, fileAt(d, after, there, m.to.version, m.from.version), d.layout)
     const fields = undeclared(
       m,
       name,
@@ -171,39 +179,37 @@ const checkRoundTrip = (finder: Finder, after: Files): void => {
   }
 }
 
-type Planted = { readonly files: Map<string, Uint8Array>; readonly marks: Map<string, { path: string; kind: string; field: string }> }
+type Planted = {
+  readonly files: Map<string, Uint8Array>
+  readonly marks: Map<string, { path: string; there: string; kind: string; field: string }>
+}
 
 /** The sample with an unknown member in every object that may have some. */
 const planted = (finder: Finder): Planted => {
   const { d, sample } = finder
   const files = new Map(sample.files)
   const marks: Planted['marks'] = new Map()
-  for (const { path, name, from } of changedFiles(finder)) {
+  for (const { path, there, name, from } of changedFiles(finder)) {
     const mark = (field: string): [string, string] => {
       const value = `strata-unknown-${marks.size}-`
-      marks.set(value, { path, kind: name, field })
+      marks.set(value, { path, there, kind: name, field })
       return ['strataUnknown', value]
     }
-    const parsed = parseDocument(from, sample.files.get(path) ?? new Uint8Array(), d.layout)
+    const parsed = parseDocument(from, path, sample.files.get(path) ?? new Uint8Array(), d.layout)
     const head = from.at === '' ? parsed.head : withUnknown(from.doc, parsed.head, '', mark)
     const records = parsed.records?.map((r, i) => (i < 50 ? withUnknown(from.record, r, `${from.at ?? ''}[]`, mark) : r)) ?? null
     const made = { ...parsed, head, records }
     // A schema may refuse what it does not know; then there is nothing to drop.
-    if (shapeProblem(from, made) === null) files.set(path, renderDocument(from, made, d.layout))
+    if (shapeProblem(from, made) === null) files.set(path, renderDocument(from, path, made, d.layout))
     else for (const [value, { path: where }] of marks) if (where === path) marks.delete(value)
   }
   return { files, marks }
 }
 
-const reportDropped = (
-  finder: Finder,
-  { marks }: Planted,
-  textIn: (path: string, kind: string) => string | undefined,
-  way: string,
-): void => {
+const reportDropped = (finder: Finder, { marks }: Planted, textIn: (there: string) => string | undefined, way: string): void => {
   const dropped = new Map<string, Set<string>>()
-  for (const [value, { path, kind, field }] of marks)
-    if (textIn(path, kind)?.includes(value) === false && undeclared(finder.m, kind, [`${field === '' ? '' : `${field}.`}*`]).length > 0)
+  for (const [value, { path, there, kind, field }] of marks)
+    if (textIn(there)?.includes(value) === false && undeclared(finder.m, kind, [`${field === '' ? '' : `${field}.`}*`]).length > 0)
       dropped.set(`${kind}\0${path}`, (dropped.get(`${kind}\0${path}`) ?? new Set()).add(field === '' ? 'the document' : field))
   for (const [key, fields] of dropped) {
     const [kind = '', file = ''] = key.split('\0')
@@ -220,20 +226,20 @@ const checkUnknown = (finder: Finder): void => {
   const source = planted(finder)
   if (source.marks.size === 0) return
   const { files } = run(finder, source.files)
-  reportDropped(finder, source, (path) => decoder.decode(files.get(path) ?? new Uint8Array()), '')
+  const text = (there: string): string => canonical(m.to.kinds, there, files.get(there) ?? new Uint8Array()) ?? ''
+  reportDropped(finder, source, text, '')
   const back = new Map<string, string>()
-  for (const { path, name } of changedFiles(finder))
-    if (canGoBack(m, name) && files.has(path)) back.set(path, decoder.decode(fileAt(d, files, path, m.to.version, m.from.version)))
-  const reached = new Map(
-    [...source.marks].filter(([value, { path }]) => decoder.decode(files.get(path) ?? new Uint8Array()).includes(value)),
-  )
-  reportDropped(finder, { ...source, marks: reached }, (path) => back.get(path), ' on the way back')
+  for (const { path, there, name } of changedFiles(finder))
+    if (canGoBack(m, name) && files.has(there))
+      back.set(there, canonical(m.from.kinds, path, fileAt(d, files, there, m.to.version, m.from.version)) ?? '')
+  const reached = new Map([...source.marks].filter(([value, { there }]) => text(there).includes(value)))
+  reportDropped(finder, { ...source, marks: reached }, (there) => back.get(there), ' on the way back')
 }
 
 /** Kinds that a step changes, or derives from, and that the sample has no file of. */
 const unsampled = ({ m, sample }: Finder): string[] => {
   if (sample.files.size === 0) return []
-  const wanted = Object.entries(m.files).map(([kind, step]) => step.derive?.from ?? kind)
+  const wanted = Object.entries(m.files).map(([kind, step]) => (step.derive ?? step.gather)?.from ?? kind)
   const there = new Set([...sample.files.keys()].map((path) => kindOf(m.from.kinds, path)))
   return [...new Set(wanted)].filter((kind) => kind in m.from.kinds && !there.has(kind))
 }
@@ -281,5 +287,5 @@ export const lintMigration = (m: AnyMigration, sample: Sample | null, trapped: T
 /** What a migration makes of a sample today, to be recorded. */
 export const recordOf = (m: AnyMigration, files: Files, layout: Dataset['layout'] = 'source'): Recorded => {
   const { steps } = migrateFiles(alone(m, layout), files, m.from.version, m.to.version, { frozen: true })
-  return { before: hashesOf(files), after: hashesOf(steps[0] ?? new Map()) }
+  return { before: hashesOf(m.from.kinds, files), after: hashesOf(m.to.kinds, steps[0] ?? new Map()) }
 }

@@ -4,7 +4,7 @@ import { requireVersion } from './dataset.ts'
 import { parseDocument, setAside, shapeProblem } from './document.ts'
 import { StrataError } from './errors.ts'
 import type { Issue } from './issues.ts'
-import { fileAt, memorySource, migrateFiles } from './memory.ts'
+import { fileFrom, memorySource, migrateFiles } from './memory.ts'
 import type { Files } from './memory.ts'
 import { kindOf } from './schema.ts'
 import { Transformer } from './transform.ts'
@@ -28,11 +28,11 @@ export const schemaVersionOf = (m: AnyMigration): SchemaVersion => ({
 })
 
 /** Whether a file went unchanged through the step because it could not be read: then it goes back unchanged too. */
-const isDamaged = (m: AnyMigration, name: string, bytes: Uint8Array, dataset: Dataset): boolean => {
+const isDamaged = (m: AnyMigration, name: string, path: string, bytes: Uint8Array, dataset: Dataset): boolean => {
   const kind = m.to.kinds[name]
   if (kind === undefined || kind.damaged === 'fail') return false
   try {
-    return shapeProblem(kind, setAside(kind, parseDocument(kind, bytes, dataset.layout))) !== null
+    return shapeProblem(kind, setAside(kind, parseDocument(kind, path, bytes, dataset.layout))) !== null
   } catch {
     return true
   }
@@ -40,12 +40,17 @@ const isDamaged = (m: AnyMigration, name: string, bytes: Uint8Array, dataset: Da
 
 const undo = (dataset: Dataset, m: AnyMigration, data: Files): Files => {
   const back = new Map<string, Uint8Array>()
+  const source = memorySource(dataset, data, requireVersion(dataset, m.to.version))
+  const transformer = new Transformer(dataset, source)
   for (const [path, bytes] of data) {
-    const [now, then] = [kindOf(m.to.kinds, path), kindOf(m.from.kinds, path)]
+    const now = kindOf(m.to.kinds, path)
+    const kind = now === undefined ? undefined : m.to.kinds[now]
     // A file that the step made goes; one that it did not touch stays.
-    if (now !== undefined && then === undefined) continue
-    const same = now === undefined || then === undefined || m.to.kinds[now] === m.from.kinds[then]
-    back.set(path, same || isDamaged(m, now, bytes, dataset) ? bytes : fileAt(dataset, data, path, m.to.version, m.from.version))
+    if (now !== undefined && m.from.kinds[now] === undefined) continue
+    const same = now === undefined || kind === m.from.kinds[now]
+    const made =
+      same || isDamaged(m, now, path, bytes, dataset) ? { path, bytes } : fileFrom(transformer, dataset, source, path, m.from.version)
+    back.set(made.path, made.bytes)
   }
   return back
 }

@@ -33,11 +33,11 @@ export const addedRecords = (base: readonly unknown[], theirs: readonly unknown[
 }
 
 /** `theirs` and `base` as their writer left them, before the chain; both of `kind`. */
-export type Written = { readonly kind: Kind; readonly base: Uint8Array | null; readonly theirs: Uint8Array }
+export type Written = { readonly kind: Kind; readonly path: string; readonly base: Uint8Array | null; readonly theirs: Uint8Array }
 
 /** Whether every record that was there before is still there: a build that appends keeps them, one that rewrites may not. */
-export const keepsRecords = (dataset: Dataset, { kind, base, theirs }: Written): boolean => {
-  const recordsOf = (bytes: Uint8Array): readonly unknown[] => parseDocument(kind, bytes, dataset.layout).records ?? []
+export const keepsRecords = (dataset: Dataset, { kind, path, base, theirs }: Written): boolean => {
+  const recordsOf = (bytes: Uint8Array): readonly unknown[] => parseDocument(kind, path, bytes, dataset.layout).records ?? []
   return base === null || addedRecords(recordsOf(theirs), recordsOf(base), dataset).length === 0
 }
 
@@ -49,17 +49,20 @@ export const keepsRecords = (dataset: Dataset, { kind, base, theirs }: Written):
 export const mergeRecords = (
   dataset: Dataset,
   kind: Kind,
+  path: string,
   sides: { ours: Uint8Array; theirs: Uint8Array; base: Uint8Array | null },
   written?: Written,
 ): { bytes: Uint8Array; added: number } => {
-  const recordsOf = (of: Kind, bytes: Uint8Array | null): readonly unknown[] =>
-    bytes === null ? [] : (parseDocument(of, bytes, dataset.layout).records ?? [])
-  const ours = parseDocument(kind, sides.ours, dataset.layout)
+  const recordsOf = (of: Kind, bytes: Uint8Array | null, at = path): readonly unknown[] =>
+    bytes === null ? [] : (parseDocument(of, at, bytes, dataset.layout).records ?? [])
+  const ours = parseDocument(kind, path, sides.ours, dataset.layout)
   const theirs = recordsOf(kind, sides.theirs)
   const marks =
-    written === undefined ? [] : isAdded(recordsOf(written.kind, written.base), recordsOf(written.kind, written.theirs), dataset)
+    written === undefined
+      ? []
+      : isAdded(recordsOf(written.kind, written.base, written.path), recordsOf(written.kind, written.theirs, written.path), dataset)
   const added =
     marks.length === theirs.length ? theirs.filter((_, i) => marks[i]) : addedRecords(recordsOf(kind, sides.base), theirs, dataset)
   const records = [...(ours.records ?? []), ...added]
-  return { bytes: renderDocument(kind, { ...ours, records }, dataset.layout), added: added.length }
+  return { bytes: renderDocument(kind, path, { ...ours, records }, dataset.layout), added: added.length }
 }

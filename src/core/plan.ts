@@ -18,7 +18,8 @@ export type Plan =
 
 const isReversible = (m: AnyMigration): boolean =>
   Object.values(m.files).every(
-    (step) => step.derive !== undefined || step.file?.rollback !== undefined || step.record?.rollback !== undefined,
+    (step) =>
+      (step.derive ?? step.gather ?? step.made) !== undefined || step.file?.rollback !== undefined || step.record?.rollback !== undefined,
   )
 
 const planSteps = (chain: AnyChain, base: number, to: number): PlanStep[] =>

@@ -20,6 +20,10 @@ export const REMEDIES: Readonly<Record<ErrorCode, { readonly cause: string; read
     cause: 'The migrations do not form a chain: a gap, a wrong order, a schema that would change data.',
     remedy: '`strata lint` names the place.',
   },
+  BAD_FORMAT: {
+    cause: 'A file is not of the format that its kind names: not gzip, not MessagePack, or it holds what no document has.',
+    remedy: 'Restore it from an earlier snapshot: `strata history PATH` says which there are.',
+  },
   CANCELLED: {
     cause: 'The job was stopped before its switch.',
     remedy: 'Nothing was switched. Run it again when you like: what is remembered is not done twice.',

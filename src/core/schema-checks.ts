@@ -1,6 +1,6 @@
 import { StrataError } from './errors.ts'
 import type { Kind, Kinds, Schema } from './schema.ts'
-import { matchesGlob } from './schema.ts'
+import { matchesGlob, patternsOf } from './schema.ts'
 import type { Def } from './zod-def.ts'
 import { defOf } from './zod-def.ts'
 
@@ -108,6 +108,12 @@ const badKind = (version: string, name: string, kind: Kind): StrataError | undef
       data: { version, kind: name },
       hint: "damaged: 'fail', 'quarantine' or 'keep'; badRecords: 'fail' or 'keep'.",
     })
+  const formats: unknown[] = [...(kind.codec === undefined ? [] : [kind.codec]), ...Object.values(kind.forms ?? {})]
+  if (!formats.every((codec) => isRecord(codec) && typeof codec.read === 'function' && typeof codec.write === 'function'))
+    return new StrataError('BAD_CHAIN', `${version}: the kind ${name} has a codec that is none`, {
+      data: { version, kind: name },
+      hint: 'codec: gzip(messagePack); forms: { "data/*.ndjson": ndjson }',
+    })
   return badSchema(version, name, 'document', doc) ?? (record === undefined ? undefined : badSchema(version, name, 'record', record))
 }
 
@@ -115,9 +121,9 @@ const hasWildcard = (glob: string): boolean => /[*?[]/.test(glob)
 
 /** Two kinds that claim the same path, as far as their patterns alone tell. */
 const overlap = (version: string, kinds: Kinds): StrataError | undefined => {
-  const all = Object.entries(kinds)
-  for (const [i, [name, { path }]] of all.entries())
-    for (const [other, { path: wide }] of all.filter(([, k], j) => j !== i && (j > i || hasWildcard(k.path))))
+  const all = Object.entries(kinds).flatMap(([name, kind]) => patternsOf(kind).map((path) => [name, path] as const))
+  for (const [i, [name, path]] of all.entries())
+    for (const [other, wide] of all.filter(([of, glob], j) => of !== name && (j > i || hasWildcard(glob))))
       if (path === wide || (!hasWildcard(path) && matchesGlob(wide, path)))
         return new StrataError('AMBIGUOUS_KIND', `${version}: ${path} belongs to more than one kind: ${name}, ${other}`, {
           data: { version, path, kinds: [name, other] },

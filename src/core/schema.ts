@@ -1,4 +1,6 @@
 import type { z } from 'zod'
+import type { Codec } from './codecs/index.ts'
+import { json } from './codecs/index.ts'
 import { StrataError } from './errors.ts'
 
 /**
@@ -13,7 +15,15 @@ export type RecordPolicy = 'fail' | 'keep'
 /** Numbers that no step may let shrink, such as `{ endpoints: 4 }`. Record kinds count `records` by themselves. */
 export type Counts = Readonly<Record<string, number>>
 
-type KindOptions = { counts?: (doc: never) => Counts; damaged?: DamagePolicy }
+type KindOptions = {
+  counts?: (doc: never) => Counts
+  damaged?: DamagePolicy
+  /** The format of the files; by default JSON. */
+  codec?: Codec
+  /** Other paths that files of the kind may have, and the format of each: `{ 'data/*.msgpack.gz': gzip(messagePack) }`. */
+  forms?: Forms
+}
+type Forms = Readonly<Record<string, Codec>>
 type RecordKindOptions = KindOptions & { badRecords?: RecordPolicy }
 
 /**
@@ -28,6 +38,8 @@ export type Kind<D extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodTyp
   readonly counts?: (doc: never) => Counts
   readonly damaged: DamagePolicy
   readonly badRecords?: RecordPolicy
+  readonly codec?: Codec
+  readonly forms?: Forms
 }
 
 export type RecordKind<D extends z.ZodType, R extends z.ZodType> = Kind<D, R> & { readonly record: R; readonly at: string }
@@ -81,9 +93,21 @@ export const matchesGlob = (glob: string, path: string): boolean => {
   return pattern.test(path)
 }
 
+/** The patterns of all paths that files of a kind may have. */
+export const patternsOf = (kind: Partial<Kind> | undefined): string[] =>
+  kind?.path === undefined ? [] : [kind.path, ...Object.keys(kind.forms ?? {})]
+
+/** Each pattern of a kind, and the format of the files there. */
+export const formatsOf = ({ path, codec = json, forms = {} }: Kind): { path: string; format: string }[] =>
+  [[path, codec] as const, ...Object.entries(forms)].map(([glob, { name }]) => ({ path: glob, format: name }))
+
+/** The format of the file `path` of a kind. */
+export const codecOf = ({ codec = json, forms = {} }: Kind, path: string): Codec =>
+  Object.entries(forms).find(([glob]) => matchesGlob(glob, path))?.[1] ?? codec
+
 /** The name of the kind that `path` belongs to, or undefined: a file of no kind is kept and reported. Throws AMBIGUOUS_KIND. */
 export const kindOf = (kinds: Kinds, path: string): string | undefined => {
-  const names = Object.keys(kinds).filter((name) => matchesGlob(kinds[name]?.path ?? '', path))
+  const names = Object.keys(kinds).filter((name) => patternsOf(kinds[name]).some((glob) => matchesGlob(glob, path)))
   if (names.length > 1) {
     throw new StrataError('AMBIGUOUS_KIND', `${path} belongs to more than one kind: ${names.join(', ')}`, {
       data: { path, kinds: names },

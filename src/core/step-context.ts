@@ -16,7 +16,8 @@ export type CtxParts = {
   readonly direction: string
   readonly kinds: Kinds
   readonly at: () => At
-  readonly find: (kind: string) => unknown
+  readonly find: (kind: string, path?: string) => unknown
+  readonly paths: (kind: string) => readonly string[]
   readonly warn: AnyCtx['warn']
   readonly aborted: () => Ending | null
 }
@@ -56,9 +57,10 @@ const signalOf = (aborted: CtxParts['aborted']): Signal => ({
 export const createCtx = (parts: CtxParts): AnyCtx => ({
   path: parts.at().file,
   find: parts.find,
-  read: (kind) => {
-    const found = parts.find(kind)
-    if (found === undefined) throw new StrataError('ABSENT', `the dataset has no ${parts.kinds[kind]?.path ?? kind}`)
+  paths: parts.paths,
+  read: (kind, path) => {
+    const found = parts.find(kind, path)
+    if (found === undefined) throw new StrataError('ABSENT', `the dataset has no ${path ?? parts.kinds[kind]?.path ?? kind}`)
     return found
   },
   warn: parts.warn,

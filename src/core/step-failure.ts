@@ -28,7 +28,7 @@ export const failure = (error: unknown, place: Place): StrataError => {
   const record = place.record ?? (typeof inner.record === 'number' ? inner.record : null)
   const at = record === null ? '' : `, record ${record}`
   return new StrataError(code, `${place.file}${at}: step ${place.step}: ${reason}`, {
-    data: { ...inner, ...place, record },
+    data: { ...inner, file: place.file, step: place.step, record },
     hint:
       error instanceof StrataError && error.hint !== ''
         ? error.hint

@@ -5,13 +5,17 @@ import type { OtherDocument, RunOptions, StepFile } from './file-work.ts'
 import { FileWork } from './file-work.ts'
 import { freeze } from './freeze.ts'
 import type { Issue } from './issues.ts'
+import type { Gathered } from './notes.ts'
+import type { There } from './paths.ts'
+import { Paths } from './paths.ts'
 import type { Read } from './reads.ts'
 import { UNSTEADY } from './reads.ts'
-import type { Kinds } from './schema.ts'
+import { kindOf } from './schema.ts'
 
-/** The dataset as a step finds it. `start` is the chain position that a file is at. */
+/** The dataset as a step finds it: at chain position `base`, where a file may be behind: `start` is the position that it is at. */
 export type Source = {
   readonly paths: readonly string[]
+  readonly base: number
   bytes(path: string): Uint8Array
   start(path: string): number
   /** SHA-256 of the bytes that were read of a file; without it, no result that rests on them is remembered. */
@@ -27,18 +31,24 @@ export type FileResult = {
   readonly records: number
   /** What was read through ctx, by way of other files as well: this result depends on it. */
   readonly reads: readonly Read[]
+  readonly gathered: readonly Gathered[]
 }
+
+const fileOf = ({ path, bytes, from }: StepFile): StepFile => ({ path, bytes, from })
 
 /** Runs steps over files of one source; documents read through ctx are worked out once. */
 export class Transformer {
+  readonly paths: Paths
+  readonly run: RunOptions
   readonly #dataset: Dataset
   readonly #source: Source
   readonly #shared = new Map<string, OtherDocument>()
-  readonly run: RunOptions
   #working: FileWork | undefined
 
-  constructor(dataset: Dataset, source: Source, run: RunOptions = {}) {
+  /** `there`: where files are already that others are compared or joined with. */
+  constructor(dataset: Dataset, source: Source, run: RunOptions = {}, there?: There) {
     this.run = run
+    this.paths = new Paths(dataset, source.paths, source.base, there)
     this.#dataset = dataset
     this.#source = source
   }
@@ -51,19 +61,25 @@ export class Transformer {
   /** Takes one file through the steps `from`..`to - 1`. Throws MIGRATION_FAILED, INVALID_RESULT, DATA_LOST or a JSON_ error. */
   file(path: string, from: number, to: number): FileResult {
     const work = new FileWork(this, this.#dataset, path)
-    this.#working = work
     const start = this.#source.start(path)
     const steps: StepFile[][] = []
+    let works = [work]
     for (let i = from; i < to; i++) {
-      if (i < start || work.damaged) steps.push([{ path, bytes: null }])
-      else steps.push(work.step(i, () => this.#source.bytes(path)))
-      if (steps.at(-1)?.length === 0) break
+      if (i < start || work.damaged) steps.push([{ path, bytes: null, from: path }])
+      else {
+        const live = works.flatMap((one) => {
+          this.#working = one
+          return one.step(i, () => this.#source.bytes(path))
+        })
+        works = live.map((one) => one.work)
+        steps.push(live.map(fileOf))
+      }
     }
-    while (steps.length < to - from) steps.push([])
-    return { path, steps, issues: work.issues, damaged: work.damaged, records: work.records, reads: work.reads.all }
+    const { notes, damaged, records } = work
+    return { path, steps, issues: notes.issues, damaged, records, reads: notes.reads.all, gathered: notes.gathered }
   }
 
-  /** The file at chain position `index`, by migrating or rolling back in memory. */
+  /** The file `path` of the source at chain position `index`, by migrating or rolling back in memory. */
   document(path: string, index: number): Parsed {
     return this.other(path, index).parsed
   }
@@ -88,14 +104,58 @@ export class Transformer {
 
   /** The files that the steps from `since` to `position` derive from a file that is at `position` already (a merged one). */
   rederive(path: string, position: number, bytes: Uint8Array, since = 0): StepFile[] {
+    const deriving = this.#deriving(path, position, since)
+    const [first] = deriving
+    if (first === undefined) return []
     const work = new FileWork(this, this.#dataset, path)
-    return work.rederive(position, bytes, since)
+    this.#working = work
+    work.open(position, bytes)
+    const found: StepFile[] = []
+    for (let i = position - 1; i >= first; i--) {
+      if (deriving.includes(i)) found.push(...this.#onwards(work, i, position))
+      // Where there is no way back to it, what an earlier step had derived stays as it is.
+      if (i > first && !work.back(i)) break
+    }
+    return found
   }
 
-  /** The path of the only file of a kind with a fixed path, if the source has it. */
-  onlyPath(kinds: Kinds, kind: string): string | undefined {
-    const path = kinds[kind]?.path
-    return path !== undefined && this.#source.paths.includes(path) ? path : undefined
+  /** What migrations take from a file that is at `position`, as at their results. A file that cannot be read gives nothing. */
+  gathered(path: string, position: number, indexes: readonly number[]): readonly Gathered[] {
+    const work = new FileWork(this, this.#dataset, path)
+    this.#working = work
+    const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
+    try {
+      work.open(position, this.#source.bytes(path))
+    } catch (error) {
+      if (kinds[this.#kindAt(path, position) ?? '']?.damaged === 'fail') throw error
+      return []
+    }
+    for (const index of indexes) work.gather(index)
+    return work.notes.gathered
+  }
+
+  /** What migration `index` derives from a file, taken on to `position`. */
+  #onwards(work: FileWork, index: number, position: number): StepFile[] {
+    let live = work.derived(index)
+    for (let i = index + 1; i < position; i++)
+      live = live.flatMap((one) =>
+        one.work.step(i, () => one.bytes ?? new Uint8Array()).map((next) => ({ ...next, bytes: next.bytes ?? one.bytes })),
+      )
+    return live.map(fileOf)
+  }
+
+  /** The migrations that derive anything from the kind of `path`. */
+  #deriving(path: string, position: number, since: number): number[] {
+    const found: number[] = []
+    const name = this.#kindAt(path, position)
+    this.#dataset.chain.migrations.slice(0, position).forEach((m, i) => {
+      if (name !== undefined && i >= since && Object.values(m.files).some((step) => step.derive?.from === name)) found.push(i)
+    })
+    return found
+  }
+
+  #kindAt(path: string, position: number): string | undefined {
+    return kindOf(this.#dataset.chain.schemas[position]?.kinds ?? {}, path)
   }
 
   #make(path: string, index: number): OtherDocument {
@@ -107,8 +167,9 @@ export class Transformer {
     for (let i = start; i < index; i++) parsed = work.pass(parsed, i, 'migrate')
     for (let i = start; i > index; i--) parsed = work.pass(parsed, i - 1, 'rollback')
     if (schemas[index] === undefined) throw new StrataError('ABSENT', `there is no schema version at position ${index}`)
-    work.reads.file(path, this.#source.sha256?.(path) ?? UNSTEADY)
-    return { parsed, reads: work.reads.all }
+    const { reads } = work.notes
+    reads.file(path, this.#source.sha256?.(path) ?? UNSTEADY)
+    return { parsed, path: work.place.file, reads: reads.all }
   }
 }
 

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
-import { fileVersion } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import { issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
-import { headOf, memorySource } from '../core/memory.ts'
+import { memorySource } from '../core/memory.ts'
 import type { Written } from '../core/merge.ts'
 import { keepsRecords, mergeRecords } from '../core/merge.ts'
+import { Paths } from '../core/paths.ts'
 import type { Kind } from '../core/schema.ts'
 import { kindOf } from '../core/schema.ts'
+import { versionIn } from '../core/start.ts'
 import type { Snapshot } from '../core/state.ts'
 import { activeSnapshot, lineage } from '../core/state.ts'
 import { Transformer } from '../core/transform.ts'
@@ -24,10 +25,9 @@ import { checkpoint } from './checkpoint.ts'
 import { scan } from './directory.ts'
 import { differences } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
-import { throwIfCancelled } from './job-spec.ts'
+import { workersOf } from './job-spec.ts'
 import { runJob } from './job.ts'
 import { preflight } from './preflight.ts'
-import type { ProgressSink } from './progress.ts'
 import { compareOriginal, writeOriginalIndex } from './original.ts'
 import type { Session } from './session.ts'
 import type { Made } from './task-types.ts'
@@ -43,10 +43,12 @@ type Sides = {
   readonly active: Checkpointed
   readonly base: ReadonlyMap<string, FileEntry>
   readonly position: number
+  /** Where a file of the original directory is in the active one. */
+  readonly there: (path: string) => string
   /** The original directory when it was last captured, and now. */
   readonly written: { readonly before: ReadonlyMap<string, FileEntry>; readonly now: ReadonlyMap<string, FileEntry> }
 }
-type Unwritten = Omit<Sides, 'written'>
+type Unwritten = Omit<Sides, 'written' | 'there'>
 
 const byPath = ({ files }: Manifest): Map<string, FileEntry> => new Map(files.map((f) => [f.path, f]))
 
@@ -75,13 +77,15 @@ const writtenOf = ({ session }: JobWork, { written }: Sides, path: string): Writ
   const { dataset } = session.context
   const read = (entry: FileEntry | undefined): Uint8Array | null => (entry === undefined ? null : session.repository.blob(entry.oid))
   const kindIn = (bytes: Uint8Array): Kind | undefined => {
-    const version = fileVersion(dataset, path, headOf(bytes)) ?? dataset.chain.first.version
+    const version = versionIn(dataset, path, bytes) ?? dataset.chain.first.version
     const kinds = dataset.chain.schemas[versionIndex(dataset.chain, version)]?.kinds ?? {}
     return kinds[kindOf(kinds, path) ?? '']
   }
   const [base, theirs] = [read(written.before.get(path)), read(written.now.get(path))]
   const kind = theirs === null ? undefined : kindIn(theirs)
-  return theirs === null || kind?.record === undefined || (base !== null && kindIn(base) !== kind) ? undefined : { kind, base, theirs }
+  return theirs === null || kind?.record === undefined || (base !== null && kindIn(base) !== kind)
+    ? undefined
+    : { kind, path, base, theirs }
 }
 
 /** Ours stays; the job's log says so, and keeps it in the journal. */
@@ -95,14 +99,15 @@ const conflict = (work: JobWork, sides: Sides, path: string, why: string): void 
 }
 
 /** Both sides wrote: all records are kept, and what is derived from them is derived again. */
-const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void => {
+const merge = (work: JobWork, sides: Sides, source: string, ours: FileEntry): void => {
+  const { path } = ours
   const { context, repository } = work.session
   const { dataset, fs } = context
   const kinds = dataset.chain.schemas[sides.position]?.kinds ?? {}
   const kind = kinds[kindOf(kinds, path) ?? '']
   const target = work.targets[0]
   if (kind?.record === undefined || target === undefined) {
-    conflict(work, sides, path, 'was changed on both sides')
+    conflict(work, sides, source, 'was changed on both sides')
     return
   }
   const theirs = readFile(fs, join(work.staging.directory(target), path)) ?? new Uint8Array()
@@ -110,8 +115,9 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
   const { bytes, added } = mergeRecords(
     dataset,
     kind,
+    path,
     { ours: repository.blob(ours.oid), theirs, base: base === undefined ? null : repository.blob(base.oid) },
-    writtenOf(work, sides, path),
+    writtenOf(work, sides, source),
   )
   const others = new Map(
     [...sides.active.files.values()]
@@ -126,12 +132,12 @@ const merge = (work: JobWork, sides: Sides, path: string, ours: FileEntry): void
     () => transformer.rederive(path, sides.position, bytes),
   )
   const outputs = [put(work, path, bytes, ours.mode), ...derived.map((f) => put(work, f.path, f.bytes ?? new Uint8Array(), ours.mode))]
-  work.staging.put(path, outputs, [])
+  work.staging.put(source, outputs, [])
   context.log('info', `${added} records taken over`, { file: path })
 }
 
 const resolve = (work: JobWork, sides: Sides, path: string): void => {
-  const ours = sides.active.files.get(path)
+  const ours = sides.active.files.get(sides.there(path))
   if (ours === undefined) return
   if (work.staging.result(path)?.damaged === true) {
     // What cannot be read there is no reason to give up what can be read here.
@@ -141,7 +147,7 @@ const resolve = (work: JobWork, sides: Sides, path: string): void => {
   const written = writtenOf(work, sides, path)
   // A newer build that appended to a day of shape A emptied the records that were there: those are kept as ours.
   const keeps = written === undefined || keepsRecords(work.session.context.dataset, written)
-  if (keeps && ours.sha256 === sides.base.get(path)?.sha256) return
+  if (keeps && ours.sha256 === sides.base.get(ours.path)?.sha256) return
   merge(work, sides, path, ours)
 }
 
@@ -174,10 +180,6 @@ const adoptSpec = (
     announced: [id],
     adopted: { files: [...files], source },
     fill: async (work) => {
-      const advance: ProgressSink['advance'] = (...done) => {
-        throwIfCancelled(work.signal)
-        work.progress.advance(...done)
-      }
       const manifest = await captureDirectory(session, from, {
         id,
         version,
@@ -186,15 +188,20 @@ const adoptSpec = (
       })
       const known = capturedBefore(session, original.snapshot)
       const changed = differences(known, manifest).flatMap((d) => (d.change === 'removed' ? [] : [d.path]))
-      const sides: Sides = { ...unwritten, written: { before: byPath(known), now: byPath(manifest) } }
+      const now = byPath(manifest)
+      const oldest = Math.max(0, versionIndex(context.dataset.chain, version))
+      const paths = new Paths(context.dataset, [...now.keys()], oldest, { position, paths: before.files.keys() })
+      const there = (path: string): string => paths.between(path, oldest, position)
+      const sides: Sides = { ...unwritten, there, written: { before: byPath(known), now } }
       work.staging.begin({ files: new Map(), directories: before.manifest.directories })
       const theirs = {
         root: context.paths.snapshot(id),
         files: sides.written.now,
         scanned: scan(context, context.paths.snapshot(id)),
+        there: [...before.files.keys()],
       }
       const held: EncodedBatch[] = []
-      await work.staging.transform(theirs, changed, work.pool, { addBatch: (batch) => held.push(batch) }, advance)
+      await work.staging.transform(theirs, changed, workersOf(work, { addBatch: (batch) => held.push(batch) }))
       for (const path of changed) resolve(work, sides, path)
       // What a merge has replaced never becomes an object.
       const wanted = work.staging.objects()
@@ -204,9 +211,7 @@ const adoptSpec = (
       await work.staging.transform(
         ours,
         [...before.files.keys()].filter((path) => !produced.has(path)),
-        work.pool,
-        work.transaction,
-        advance,
+        workersOf(work),
       )
     },
   }

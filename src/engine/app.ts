@@ -57,7 +57,7 @@ type Running = { readonly tracker: Tracker; readonly jobs: Map<string, Promise<M
  * never wait. Every error is a StrataError.
  *
  *     const app = await App.open({ store: dir, migrations: fileURLToPath(new URL('./migrations.js', import.meta.url)) })
- *     const { directory } = await app.start({ migrate: true, reads: ['2.1.0'] })
+ *     const { directory } = await app.start({ migrate: true, reads: ['2.2.0'] })
  */
 export class App extends Keeper {
   readonly #context: Context

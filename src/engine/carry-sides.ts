@@ -1,16 +1,17 @@
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { CarriedFile, Content, Contents } from '../core/carry-file.ts'
-import { bytesAt, contentOf, routeOf } from '../core/carry-file.ts'
+import { bytesAt, contentOf, pathThere, routeOf } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
-import { effectiveIndex, fileVersion } from '../core/dataset.ts'
+import type { Dataset } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { FileEntry } from '../core/manifest.ts'
-import { headOf } from '../core/memory.ts'
 import { compareBytes } from '../core/names.ts'
 import { kindOf } from '../core/schema.ts'
+import { startOf } from '../core/start.ts'
 import type { Snapshot } from '../core/state.ts'
+import { Paths } from '../core/paths.ts'
 import type { Newer } from '../core/three-way.ts'
 import type { Source } from '../core/transform.ts'
 import { readStable } from '../storage/read-stable.ts'
@@ -41,13 +42,13 @@ class FilesSource implements Source {
   readonly #reader: Reader
   readonly #files: Files
   readonly #others: ReadonlyMap<string, () => Uint8Array>
-  readonly #position: number
+  readonly base: number
   readonly #read = new Map<string, Uint8Array>()
 
   constructor(reader: Reader, files: Files, position: number, others: ReadonlyMap<string, () => Uint8Array>) {
     this.#reader = reader
     this.#files = files
-    this.#position = position
+    this.base = position
     this.#others = others
     this.paths = [...new Set([...files.keys(), ...others.keys()])]
   }
@@ -63,10 +64,7 @@ class FilesSource implements Source {
   }
 
   start(path: string): number {
-    const { dataset } = this.#reader.context
-    const version = fileVersion(dataset, path, headOf(this.bytes(path)))
-    const index = version === null ? this.#position : effectiveIndex(dataset.chain, path, version, this.#position)
-    return index < 0 ? this.#position : index
+    return startOf(this.#reader.context.dataset, path, this.bytes(path), this.base)
   }
 
   #fetch(path: string): Uint8Array {
@@ -98,10 +96,29 @@ const NOTHING_PENDING: Pending = { changed: [], removed: [] }
 const between = ({ repository }: Pick<Reader, 'repository'>, from: Oid, to: Oid): Difference[] =>
   from === to ? [] : differences(repository.manifest(from), repository.manifest(to))
 
+/** Where a file of an earlier snapshot is in a later one; as it is called where the chain does not know the way. */
+const leading = (
+  dataset: Dataset,
+  from: { paths: Iterable<string>; version: string },
+  to: { paths: Iterable<string>; version: string },
+) => {
+  const [start, end] = [versionIndex(dataset.chain, from.version), versionIndex(dataset.chain, to.version)]
+  if (start < 0 || end < 0 || start === end) return (path: string): string => path
+  const paths = new Paths(dataset, [...from.paths], start, { position: end, paths: to.paths })
+  return (path: string): string => paths.between(path, start, end)
+}
+
 /** What has been written in `from`, and in what it was made from on the way to the other side, since the two were the same. */
-export const writtenAlong = (reader: Pick<Reader, 'repository'>, from: Snapshot, sync: Sync): Difference[] => {
-  const found = new Map(between(reader, sync.base, from.commit).map((d) => [d.path, d]))
-  for (const { base, left } of sync.earlier) for (const d of between(reader, base, left)) if (!found.has(d.path)) found.set(d.path, d)
+export const writtenAlong = ({ context, repository }: Reader, from: Snapshot, sync: Sync): Difference[] => {
+  const found = new Map(between({ repository }, sync.base, from.commit).map((d) => [d.path, d]))
+  const to = { version: from.schemaVersion, paths: sync.earlier.length === 0 ? [] : byPath(repository, sync.base).keys() }
+  for (const { base, left, version } of sync.earlier) {
+    const lead = leading(context.dataset, { version, paths: byPath(repository, base).keys() }, to)
+    for (const d of between({ repository }, base, left)) {
+      const path = lead(d.path)
+      if (!found.has(path)) found.set(path, { ...d, path })
+    }
+  }
   return [...found.values()].sort((a, b) => compareBytes(a.path, b.path))
 }
 
@@ -114,11 +131,12 @@ const baseContent = (reader: Reader, sync: Sync, position: number): { files: Fil
   for (const { base, left, version } of sync.earlier) {
     const before = byPath(reader.repository, base)
     const at = versionIndex(dataset.chain, version)
-    const content = contentOf(dataset, at, new FilesSource(reader, before, at, new Map()))
-    for (const { path } of between(reader, base, left)) {
+    const content = contentOf(dataset, at, new FilesSource(reader, before, at, new Map()), { position, paths: [...files.keys()] })
+    for (const { path: then } of between(reader, base, left)) {
+      const path = content.transformer.paths.between(then, at, position)
       files.delete(path)
       others.delete(path)
-      if (before.has(path)) others.set(path, () => bytesAt(dataset, content, path, position))
+      if (before.has(then)) others.set(path, () => bytesAt(dataset, content, then, position))
     }
   }
   return { files, others }
@@ -141,8 +159,10 @@ export const sidesOf = (reader: Reader, from: Snapshot, to: Snapshot, sync: Sync
   const there = new Set([...theirFiles.keys(), ...live.keys()])
   const paths = new Set([...writtenAlong(reader, from, sync).map((d) => d.path), ...pending.changed, ...pending.removed])
   const written = [...paths].map((path) => changeOf(path, base, there))
+  const original = byPath(repository, sync.origin)
+  const where = { position: target, paths: [...original.keys(), ...ourFiles.keys()] }
   const content = (files: Files, position: number, others: Fetched = new Map()): Content =>
-    contentOf(context.dataset, position, new FilesSource(reader, files, position, others))
+    contentOf(context.dataset, position, new FilesSource(reader, files, position, others), target > position ? where : undefined)
   return {
     from,
     to,
@@ -153,7 +173,7 @@ export const sidesOf = (reader: Reader, from: Snapshot, to: Snapshot, sync: Sync
     contents: {
       base: content(base.files, left, base.others),
       theirs: content(theirFiles, left, live),
-      original: content(byPath(repository, sync.origin), target),
+      original: content(original, target),
       ours: content(ourFiles, target),
     },
   }
@@ -178,15 +198,15 @@ const modified = ({ fs, paths }: Context, snapshot: Snapshot, path: string): num
   fs.lstat(join(paths.snapshot(snapshot.id), path))?.mtimeMs ?? 0
 
 /** Which side of a file was written last, by the clock of its disk; ours only where that is plain. */
-export const newerSide = (context: Context, { from, to }: CarrySides, path: string): Newer =>
-  modified(context, to, path) > modified(context, from, path) ? 'ours' : 'theirs'
+export const newerSide = (context: Context, { from, to, contents }: CarrySides, path: string): Newer =>
+  modified(context, to, pathThere(contents, path)) > modified(context, from, path) ? 'ours' : 'theirs'
 
 /** What was done with one file that had been written: for people and programs. */
 export type CarriedPath = {
   readonly path: string
   readonly change: Difference['change']
-  /** `kept`: the file there stays as it is; what was written stays in the history. */
-  readonly result: 'carried' | 'removed' | 'kept'
+  /** `kept`: the file there stays as it is; `unreadable`: the same, as no step can take along what was written. It stays in the history. */
+  readonly result: 'carried' | 'removed' | 'kept' | 'unreadable'
   readonly added: number
   readonly removed: number
   readonly clashes: number
@@ -195,5 +215,5 @@ export type CarriedPath = {
 export const carriedPath = ({ path, change }: Difference, file: CarriedFile): CarriedPath => {
   if (file.what === 'write') return { path, change, result: 'carried', added: file.added, removed: file.removed, clashes: file.clashes }
   if (file.what === 'remove') return { path, change, result: 'removed', added: 0, removed: 0, clashes: 0 }
-  return { path, change, result: 'kept', added: 0, removed: 0, clashes: file.clashes }
+  return { path, change, result: file.isUnreadable ? 'unreadable' : 'kept', added: 0, removed: 0, clashes: file.clashes }
 }

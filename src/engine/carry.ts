@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
-import { carryFile, contentOf } from '../core/carry-file.ts'
+import { carryFile, contentOf, pathThere } from '../core/carry-file.ts'
 import type { CarriedFile, Contents } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
@@ -68,8 +68,8 @@ const stored = ({ transaction }: JobWork, path: string, bytes: Uint8Array, mode:
 
 /** The files that one carried file stands for, each with its mode. */
 const outputsOf = (work: JobWork, sides: CarrySides, path: string, file: Extract<CarriedFile, { what: 'write' }>) => {
-  const mode = sides.ourFiles.get(path)?.mode ?? sides.theirFiles.get(path)?.mode ?? 0o600
-  const all = [{ path, bytes: file.bytes }, ...file.derived.map((f) => ({ path: f.path, bytes: f.bytes ?? new Uint8Array() }))]
+  const mode = sides.ourFiles.get(file.path)?.mode ?? sides.theirFiles.get(path)?.mode ?? 0o600
+  const all = [{ path: file.path, bytes: file.bytes }, ...file.derived.map((f) => ({ path: f.path, bytes: f.bytes ?? new Uint8Array() }))]
   return all.map(({ path: name, bytes }) => ({ bytes, made: stored(work, name, bytes, mode) }))
 }
 
@@ -88,7 +88,12 @@ class Carry {
   get counts(): CarriedCounts {
     const all = [...this.results.values()]
     const sum = (of: 'added' | 'removed' | 'clashes'): number => all.reduce((n, file) => n + file[of], 0)
-    return { files: all.filter((f) => f.result !== 'kept').length, added: sum('added'), removed: sum('removed'), clashes: sum('clashes') }
+    return {
+      files: all.filter((f) => f.result === 'carried' || f.result === 'removed').length,
+      added: sum('added'),
+      removed: sum('removed'),
+      clashes: sum('clashes'),
+    }
   }
 
   /** Writes what becomes of these files into the staged directory. */
@@ -153,13 +158,21 @@ class Carry {
     )
   }
 
+  #tellUnreadable(path: string): void {
+    const { from, to } = this.sides
+    const message = `what was written cannot be read; it stays in the history of ${from.id}`
+    const hint = 'Look at it with: strata show SNAPSHOT:PATH'
+    this.#work.staging.note(issue({ severity: 'warning', code: 'CARRY_UNREADABLE', file: path, message, step: to.schemaVersion, hint }))
+  }
+
   #one(difference: Difference): void {
     const { session, staging, targets } = this.#work
     const { path } = difference
     const file = carryOne(session, this.sides, this.sides.contents, difference)
     this.results.set(path, carriedPath(difference, file))
+    if (file.what === 'keep' && file.isUnreadable) this.#tellUnreadable(path)
     if (carriedPath(difference, file).clashes > 0) this.#tell(path, file)
-    if (file.what === 'remove') this.#gone.set(path, [path, ...file.derived])
+    if (file.what === 'remove') this.#gone.set(path, [file.path, ...file.derived])
     if (file.what !== 'write') return
     const [target] = targets
     if (target === undefined) return
@@ -183,7 +196,7 @@ const alone = (work: JobWork, sides: CarrySides): ReadonlyMap<string, FileEntry>
   const undisturbed = { ...contents, ours: contentOf(session.context.dataset, position, source) }
   for (const difference of sides.written) {
     const file = carryOne(session, sides, undisturbed, difference)
-    if (file.what === 'remove') for (const path of [difference.path, ...file.derived]) files.delete(path)
+    if (file.what === 'remove') for (const path of [file.path, ...file.derived]) files.delete(path)
     if (file.what === 'write') for (const { made } of outputsOf(work, sides, difference.path, file)) files.set(made.path, made)
   }
   return files
@@ -193,7 +206,9 @@ const alone = (work: JobWork, sides: CarrySides): ReadonlyMap<string, FileEntry>
 const findingsOf = (work: JobWork, carry: Carry): Issue[] => {
   const { fs, dataset, paths } = work.session.context
   const { to, contents } = carry.sides
-  const touched = new Set([...carry.results.values()].flatMap((r) => (r.result === 'kept' ? [] : [r.path])))
+  const touched = new Set(
+    [...carry.results.values()].flatMap((r) => (r.result === 'carried' || r.result === 'removed' ? [pathThere(contents, r.path)] : [])),
+  )
   const kept = to.findings.filter((f) => f.file === null || !touched.has(f.file))
   const [target] = work.targets
   if (target === undefined) return kept

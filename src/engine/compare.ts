@@ -2,12 +2,12 @@ import { versionIndex } from '../core/chain.ts'
 import type { FieldChange, RecordChanges } from '../core/compare.ts'
 import { FieldChanges, compareContent } from '../core/compare.ts'
 import { StrataError, isStrataError } from '../core/errors.ts'
-import { fileVersion, effectiveIndex } from '../core/dataset.ts'
+import { effectiveIndex } from '../core/dataset.ts'
 import type { Parsed } from '../core/document.ts'
 import { parseDocument } from '../core/document.ts'
-import { headOf } from '../core/memory.ts'
 import { resolveSnapshot } from '../core/resolve.ts'
 import { kindOf } from '../core/schema.ts'
+import { versionIn } from '../core/start.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Context } from './context.ts'
@@ -21,14 +21,14 @@ type Content = { readonly parsed: Parsed; readonly at: string }
 export const contentOf = (context: Context, snapshot: Snapshot, path: string, bytes: Uint8Array): Content | null => {
   const { dataset } = context
   const position = versionIndex(dataset.chain, snapshot.schemaVersion)
-  const version = fileVersion(dataset, path, headOf(bytes))
+  const version = versionIn(dataset, path, bytes)
   // A file of an older schema among newer ones is read as what it is.
   const index = version === null || position < 0 ? position : effectiveIndex(dataset.chain, path, version, position)
   const kinds = dataset.chain.schemas[index < 0 ? position : index]?.kinds
   const kind = kinds?.[kindOf(kinds, path) ?? '']
   if (kind === undefined) return null
   try {
-    return { parsed: parseDocument(kind, bytes, dataset.layout), at: kind.at ?? '' }
+    return { parsed: parseDocument(kind, path, bytes, dataset.layout), at: kind.at ?? '' }
   } catch (error) {
     if (isStrataError(error)) return null
     throw error

@@ -122,7 +122,7 @@ const initialFiles = (dataset: Dataset): Map<string, Uint8Array> => {
   for (const [path, value] of Object.entries(dataset.initial?.() ?? {})) {
     const text = new TextEncoder().encode(stringifyJson(value, { layout: dataset.layout }))
     const kind = kinds[kindOf(kinds, path) ?? '']
-    files.set(path, kind === undefined ? text : renderDocument(kind, parseDocument(kind, text, dataset.layout), dataset.layout))
+    files.set(path, kind === undefined ? text : renderDocument(kind, path, parseDocument(kind, path, text, dataset.layout), dataset.layout))
   }
   return files
 }

@@ -6,6 +6,7 @@ import type { FileEntry } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Transaction } from '../storage/repository.ts'
 import type { Checkpointed } from './checkpoint.ts'
+import type { BlobSink, Workers } from './pass.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
 import type { Session } from './session.ts'
@@ -72,6 +73,16 @@ export type JobOptions = {
   readonly signal?: AbortSignal | undefined
   readonly online?: OnlineOptions | undefined
 }
+
+/** What the files of a job are worked at with; it ends where someone asked for that. */
+export const workersOf = ({ pool, transaction, progress, signal }: JobWork, sink: BlobSink = transaction): Workers => ({
+  pool,
+  sink,
+  progress: (...done) => {
+    throwIfCancelled(signal)
+    progress.advance(...done)
+  },
+})
 
 export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
   if (signal?.aborted === true)

@@ -11,16 +11,18 @@ import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import { isQuiet, look, remember, scan } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
-import { throwIfCancelled } from './job-spec.ts'
+import { throwIfCancelled, workersOf } from './job-spec.ts'
 import type { Renewed } from './online.ts'
 import { catchLast, catchUp, flushAgain, pause, prepare } from './online.ts'
-import { dropLeftovers, hasMemo, keepLeftover, openMemo } from './memo.ts'
+import type { Run } from './memo.ts'
+import { dropLeftovers, hasMemo, keepLeftover, openMemos } from './memo.ts'
 import { Pool } from './pool.ts'
+import { regather } from './regather.ts'
 import type { Sealed } from './seal.ts'
 import { recordSeal, sealTargets } from './seal.ts'
 import type { Session } from './session.ts'
 import type { StageTarget, StagedStep } from './stage.ts'
-import { Staging } from './stage.ts'
+import { Staging, passTargets } from './stage.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
 const CATCH_UP_ROUNDS = 5
@@ -74,7 +76,9 @@ const settle = async (work: JobWork, spec: JobSpec, first: Checkpointed): Promis
   throw late([])
 }
 
-const stageAll = (work: JobWork, before: ReadonlyMap<string, FileEntry>): StagedStep[] => {
+const stageAll = async (work: JobWork, spec: JobSpec, before: ReadonlyMap<string, FileEntry>): Promise<StagedStep[]> => {
+  if (spec.kind === 'migration') await work.staging.assemble(workersOf(work))
+  else await regather(work, before)
   let previous = before
   return work.targets.map((_, i) => {
     const step = work.staging.step(i, previous)
@@ -89,7 +93,7 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const { session, staging, targets } = work
   const { context } = session
   const now = await settle(work, spec, spec.before)
-  const staged = stageAll(work, spec.onto?.files ?? now.files)
+  const staged = await stageAll(work, spec, spec.onto?.files ?? now.files)
   for (const target of targets) {
     const scanned = scan(context, staging.directory(target))
     await flushStaged(context, staging.directory(target), scanned)
@@ -102,12 +106,12 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
 /** The same while the application works: it waits only for what it wrote last. */
 const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions): Promise<void> => {
   const first = await catchUp(work, spec)
-  const prepared = await prepare(work, stageAll(work, first.files))
+  const prepared = await prepare(work, await stageAll(work, spec, first.files))
   const pausing = await pause(work, spec, online)
   let rest: () => void
   try {
     const now = await catchLast(work, spec, online)
-    const staged = stageAll(work, now.files)
+    const staged = await stageAll(work, spec, now.files)
     const renewed = await flushAgain(work, staged, prepared)
     rest = await sealAndSwitch(work, spec, { now, staged, online: { renewed, elapsedMs: pausing.elapsedMs } })
   } finally {
@@ -255,6 +259,16 @@ const recordFailure = (session: Session, staging: Staging, jobId: string, error:
   session.context.log('error', messageOf(error), { file: found.file ?? '', step: found.step ?? '' })
 }
 
+/** What each pass of the job goes through. */
+const runsOf = ({ dataset }: Context, { base }: JobSpec, targets: readonly StageTarget[], jobId: string): Run[] => {
+  let at = base
+  return passTargets(dataset, base, targets).map((own) => {
+    const run = { base: at, targets: own, jobId }
+    at = own.at(-1)?.position ?? at
+    return run
+  })
+}
+
 /** Runs one job to its end. On any failure the active snapshot, its directory and the original data are as they were. */
 export const runJob = async (session: Session, spec: JobSpec, options: JobOptions): Promise<string> => {
   const { context } = session
@@ -266,9 +280,9 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   announce(session, spec, jobId, targets)
   options.progress.started(jobId)
   // Only a migration takes every file through steps.
-  const memo =
-    spec.kind === 'migration' ? openMemo(context, { base: spec.base, targets, jobId }, (oid) => session.repository.packs.has(oid)) : null
-  const staging = new Staging(context, spec.base, targets, memo)
+  const memos =
+    spec.kind === 'migration' ? openMemos(context, runsOf(context, spec, targets, jobId), (oid) => session.repository.packs.has(oid)) : []
+  const staging = new Staging(context, spec.base, targets, memos)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
   const { fs, dataset, module, workers } = context
   const pool = new Pool({ fs, dataset, module, bytes, workers, signal: options.signal })
@@ -288,7 +302,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     options.progress.phase('migrating')
     await spec.fill(work)
     await finish(work, spec)
-    memo?.finish()
+    for (const memo of memos) memo.finish()
     dropLeftovers(context)
     return jobId
   } catch (cause) {
@@ -296,7 +310,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     transaction.abort()
     // Before the sweep: nobody writes into what is being swept up.
     await pool.close()
-    memo?.close()
+    for (const memo of memos) memo.close()
     recordFailure(session, staging, jobId, error)
     throw error
   } finally {

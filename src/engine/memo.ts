@@ -136,9 +136,9 @@ export class Memo {
 
   add(results: readonly Transformed[], source: ReadonlyMap<string, { readonly sha256: string }>): void {
     this.#writer.add(
-      results.flatMap(({ path, reads, records, damaged, issues, steps }) => {
+      results.flatMap(({ path, reads, records, damaged, issues, gathered, steps }) => {
         const sha256 = source.get(path)?.sha256
-        return sha256 === undefined ? [] : [{ path, sha256, reads, records, damaged, issues, steps }]
+        return sha256 === undefined ? [] : [{ path, sha256, reads, records, damaged, issues, gathered, steps }]
       }),
     )
   }
@@ -169,13 +169,13 @@ export class Memo {
 
   #recall(file: TransformFile, entry: MemoEntry, places: readonly (Place | null)[]): RecallFile | undefined {
     if (entry.steps.length !== places.length) return undefined
-    const { path, records, damaged, issues, reads } = entry
+    const { path, records, damaged, issues, reads, gathered } = entry
     const steps = entry.steps.map((outputs, i) =>
       outputs.map((output) => ({ ...output, mode: file.mode, from: places[i] ?? null, isStored: this.#isStored(output.oid) })),
     )
     if (steps.flat().some(({ from }) => from === null)) return undefined
     const size = steps.flat().reduce((sum, output) => sum + output.size, 0)
-    return { path, size, records, damaged, issues, reads, steps }
+    return { path, size, records, damaged, issues, reads, gathered, steps }
   }
 }
 
@@ -199,25 +199,30 @@ const loadLogs = (context: Context, prefix: string, jobId: string): Log[] =>
       return log === undefined ? [] : [{ log, places: log.targets.map((id) => placeOf(context, id)) }]
     })
 
-/** The memo for a job, or null where nothing can be remembered; what is left of other runs than its own goes. */
-export const openMemo = (context: Context, run: Run, isStored: (oid: Oid) => boolean): Memo | null => {
+/** The memos of a job's passes, or none where nothing can be remembered; what is left of other runs than its own goes. */
+export const openMemos = (context: Context, runs: readonly Run[], isStored: (oid: Oid) => boolean): Memo[] => {
   const code = context.code()
   if (code.hash === null) {
     context.log('info', `results are not remembered: ${code.why}`)
     dropLeftovers(context)
-    return null
+    return []
   }
-  const prefix = `${runId(context, code.hash, run)}-`
-  const open = (): Memo => {
+  const { hash } = code
+  const open = (): Memo[] => {
     const { fs, paths } = context
     if (fs.lstat(paths.memos) === undefined) fs.mkdir(paths.memos, 0o700)
     evict(context)
-    const writer = new MemoWriter(fs, paths.memo(prefix + run.jobId), { targets: run.targets.map((t) => t.snapshot) })
-    const logs = loadLogs(context, prefix, run.jobId)
-    dropLeftovers(context, new Set(logs.flatMap(({ log }) => log.targets)))
-    return new Memo(context, prefix, logs, writer, isStored)
+    const known = runs.map((run) => {
+      const prefix = `${runId(context, hash, run)}-`
+      return { run, prefix, logs: loadLogs(context, prefix, run.jobId) }
+    })
+    dropLeftovers(context, new Set(known.flatMap(({ logs }) => logs.flatMap(({ log }) => log.targets))))
+    return known.map(({ run, prefix, logs }) => {
+      const writer = new MemoWriter(fs, paths.memo(prefix + run.jobId), { targets: run.targets.map((t) => t.snapshot) })
+      return new Memo(context, prefix, logs, writer, isStored)
+    })
   }
-  return quietly(context, 'results are not remembered', open) ?? null
+  return quietly(context, 'results are not remembered', open) ?? []
 }
 
 /** Finished logs that are not what was written. One of a run that was killed may end anywhere. */

@@ -6,7 +6,7 @@ import type { State } from '../core/state.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { JobOptions, JobSpec, JobWork } from './job-spec.ts'
-import { throwIfCancelled } from './job-spec.ts'
+import { workersOf } from './job-spec.ts'
 import { runJob } from './job.ts'
 import { dropLeftovers } from './memo.ts'
 import { preflight } from './preflight.ts'
@@ -24,21 +24,19 @@ const transformAll = async (
   work: JobWork,
   before: Checkpointed,
   paths: readonly string[],
-  how?: { readonly isCommitted: boolean },
+  how?: { readonly isCommitted?: boolean; readonly there?: readonly string[] },
 ): Promise<void> => {
-  const { session, staging, pool, transaction, progress, signal } = work
+  const { session, staging } = work
   const root = session.context.paths.snapshot(before.snapshot.id)
   const source = {
     root,
     files: before.files,
     scanned: { files: new Map(), directories: before.manifest.directories },
+    ...(how?.there === undefined ? {} : { there: how.there }),
     bytes: how?.isCommitted === true ? (file: FileEntry) => session.repository.blob(file.oid, file.size) : undefined,
   }
   // Stale files are taken by the next catch-up round, which captures them first.
-  await staging.transform(source, paths, pool, transaction, (...done) => {
-    throwIfCancelled(signal)
-    progress.advance(...done)
-  })
+  await staging.transform(source, paths, workersOf(work))
 }
 
 const migrationSpec = (plan: Extract<Plan, { kind: 'migration' }>, before: Checkpointed, toVersion: string): JobSpec => ({
@@ -54,7 +52,7 @@ const migrationSpec = (plan: Extract<Plan, { kind: 'migration' }>, before: Check
     await transformAll(work, before, [...before.files.keys()])
   },
   catchUp: async (work, changed, now) => {
-    const again = new Set([...changed, ...work.staging.dependents(changed)])
+    const again = new Set([...changed, ...work.staging.dependents(changed, [...now.files.keys()])])
     for (const path of again) work.staging.drop(path)
     await transformAll(
       work,
@@ -77,7 +75,8 @@ const mendSpec = (plan: Extract<Plan, { kind: 'mend' }>, before: Checkpointed): 
   before,
   fill: async (work) => {
     work.staging.begin({ files: new Map(), directories: before.manifest.directories })
-    await transformAll(work, before, plan.files)
+    // A file that was put somewhere stays there.
+    await transformAll(work, before, plan.files, { there: plan.files })
     const produced = work.staging.produced()
     await transformAll(
       work,

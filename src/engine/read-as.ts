@@ -25,7 +25,7 @@ const absent = (where: string, path: string): StrataError =>
 
 const take = ({ dataset }: Context, source: Source, path: string, version: string): Uint8Array => {
   const transformer = new Transformer(dataset, source, { aborted: () => (expired() ? 'MIGRATION_TIMEOUT' : null) })
-  const work = (): Uint8Array => fileFrom(transformer, dataset, source, path, version)
+  const work = (): Uint8Array => fileFrom(transformer, dataset, source, path, version).bytes
   return inTime({ path, size: source.bytes(path).byteLength }, dataset.secondsPerFile, () => transformer.place, work)
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import { StrataError, messageOf } from '../core/errors.ts'
 import type { FileEntry } from '../core/manifest.ts'
+import type { Converted } from '../core/memory.ts'
 import { fileFrom, sourceOf } from '../core/memory.ts'
 import { kindOf } from '../core/schema.ts'
 import type { State } from '../core/state.ts'
@@ -59,9 +60,9 @@ class Wishes {
     return this.#source.snapshot.schemaVersion !== this.#now.snapshot.schemaVersion
   }
 
-  bytes(file: FileEntry): Uint8Array {
-    const bytes = this.#session.repository.blob(file.oid, file.size)
-    return this.#isOther ? this.#converted(file.path) : bytes
+  /** The file as it is to be, and where. */
+  take(file: FileEntry): Converted {
+    return this.#isOther ? this.#converted(file.path) : { path: file.path, bytes: this.#session.repository.blob(file.oid, file.size) }
   }
 
   /** What is made from a file goes with it, unless it is restored itself. */
@@ -81,7 +82,7 @@ class Wishes {
     return made.flatMap((f) => (f.bytes === null || this.#asked.has(f.path) ? [] : [{ path: f.path, bytes: f.bytes }]))
   }
 
-  #converted(path: string): Uint8Array {
+  #converted(path: string): Converted {
     const { context, repository } = this.#session
     const files = new Map(repository.manifest(this.#source.commit).files.map((f) => [f.path, f]))
     const read = (p: string): Uint8Array => {
@@ -90,7 +91,8 @@ class Wishes {
       return repository.blob(entry.oid, entry.size)
     }
     const source = sourceOf(context.dataset, [...files.keys()], read, positionOf(this.#session, this.#source.snapshot.schemaVersion))
-    const transformer = new Transformer(context.dataset, source)
+    const there = { position: positionOf(this.#session, this.#now.snapshot.schemaVersion), paths: this.#now.files.keys() }
+    const transformer = new Transformer(context.dataset, source, {}, there)
     const version = this.#now.snapshot.schemaVersion
     return this.#timed(transformer, path, files.get(path)?.size ?? 0, () => fileFrom(transformer, context.dataset, source, path, version))
   }
@@ -146,16 +148,20 @@ const copyRest = async (work: JobWork, now: Checkpointed): Promise<void> => {
   })
 }
 
-const restoreAll = (work: JobWork, source: RestoreSource, now: Checkpointed): void => {
+/** Returns the paths that were put in. */
+const restoreAll = (work: JobWork, source: RestoreSource, now: Checkpointed): Set<string> => {
+  const paths = new Set<string>()
   const wishes = new Wishes(work.session, source, now)
   for (const file of source.files) {
     throwIfCancelled(work.signal)
-    const bytes = wishes.bytes(file)
-    const made = put(work, { path: file.path, mode: file.mode, bytes })
-    const derived = wishes.derived(file.path, bytes).map((f) => put(work, { ...f, mode: now.files.get(f.path)?.mode ?? file.mode }))
-    work.staging.put(file.path, [made, ...derived], [])
-    work.progress.advance(1, file.size, 0, file.path)
+    const { path, bytes } = wishes.take(file)
+    const made = put(work, { path, mode: file.mode, bytes })
+    paths.add(path)
+    const derived = wishes.derived(path, bytes).map((f) => put(work, { ...f, mode: now.files.get(f.path)?.mode ?? file.mode }))
+    work.staging.put(path, [made, ...derived], [])
+    work.progress.advance(1, file.size, 0, path)
   }
+  return paths
 }
 
 const foldersFor = (source: RestoreSource, now: Checkpointed) => {
@@ -167,6 +173,7 @@ const holdOf = ({ hold }: State): JobSpec['hold'] => (hold === null ? null : { r
 
 const specFor = (session: Session, source: RestoreSource, before: Checkpointed): JobSpec => {
   const position = positionOf(session, before.snapshot.schemaVersion)
+  let restored: ReadonlySet<string> = new Set()
   return {
     kind: 'restore',
     reason: 'restore',
@@ -178,14 +185,13 @@ const specFor = (session: Session, source: RestoreSource, before: Checkpointed):
     before,
     fill: async (work) => {
       work.staging.begin(foldersFor(source, before))
-      restoreAll(work, source, before)
+      restored = restoreAll(work, source, before)
       await copyRest(work, before)
     },
     catchUp: async (work, changed, now) => {
-      const again = new Set(changed)
       // What is restored counts, whatever the application wrote there meanwhile: that is in the history.
-      for (const path of changed) if (!source.files.some((f) => f.path === path)) work.staging.drop(path)
-      if (source.files.some((f) => again.has(f.path))) restoreAll(work, source, now)
+      for (const path of changed) if (!restored.has(path)) work.staging.drop(path)
+      if (changed.some((path) => restored.has(path))) restored = restoreAll(work, source, now)
       await copyRest(work, now)
     },
   }

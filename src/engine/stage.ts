@@ -1,28 +1,21 @@
 import { join } from 'node:path'
+import { isAssembledAt, passEnds } from '../core/assemble.ts'
+import type { Dataset } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { collapse } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
-import { isTouched } from '../core/reads.ts'
 import { removeTree } from '../storage/durable.ts'
-import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
-import { makeFolders } from './staged-directory.ts'
 import type { Context } from './context.ts'
 import type { Memo } from './memo.ts'
-import type { Pool } from './pool.ts'
-import type { ProgressSink } from './progress.ts'
-import type { Made, RecallTask, TransformTask, Transformed } from './task-types.ts'
+import type { Progress, StageSource, StageTarget, Workers } from './pass.ts'
+import { Pass } from './pass.ts'
+import { makeFolders } from './staged-directory.ts'
+import type { Made, Transformed } from './task-types.ts'
 
-export type StageSource = {
-  readonly root: string
-  readonly files: ReadonlyMap<string, FileEntry>
-  readonly scanned: Scanned
-  /** Where a file's bytes come from instead of the directory. */
-  readonly bytes?: ((file: FileEntry) => Uint8Array) | undefined
-}
-export type StageTarget = { readonly position: number; readonly snapshot: string }
+export type { StageTarget }
 
 /** What became of the dataset at one target. */
 export type StagedStep = {
@@ -33,40 +26,54 @@ export type StagedStep = {
   readonly issues: Issue[]
 }
 
-/** Where encoded blobs go: a transaction, or a place to hold them until it is clear which are wanted. */
-export type BlobSink = { readonly addBatch: (batch: EncodedBatch) => void }
+/** What a step has made of the dataset as a whole: the files that it put there, and all whose place it took. */
+type Assembled = { readonly files: ReadonlyMap<string, FileEntry>; readonly gone: ReadonlySet<string>; readonly issues: readonly Issue[] }
 
-type Progress = ProgressSink['advance']
+/** The targets of each pass: a step that looks at the dataset as a whole ends one. */
+export const passTargets = (dataset: Dataset, base: number, targets: readonly StageTarget[]): StageTarget[][] => {
+  const last = targets.at(-1)?.position ?? base
+  const ends = last === base ? [last] : passEnds(dataset, base, last)
+  return ends.map((end, i) => targets.filter(({ position }) => position <= end && (i === 0 || position > (ends[i - 1] ?? 0))))
+}
+
+const NO_PROGRESS: Progress = () => undefined
 
 /** The half-made directories of a job, under `staging/`. Nothing outside them is written. */
 export class Staging {
   readonly #context: Context
   readonly #base: number
   readonly #targets: readonly StageTarget[]
-  readonly #results = new Map<string, Transformed>()
   readonly #notes: Issue[] = []
-  readonly #memo: Memo | null
-  readonly #remembered = new Set<string>()
-  /** Outputs of each target that were written, or removed, since `mark`. */
-  #touched: Set<string>[] = []
-  #round = 0
+  readonly #first: Pass
+  readonly #later: readonly Pass[]
+  readonly #assembled = new Map<Pass, Assembled>()
+  #source: StageSource | undefined
 
-  constructor(context: Context, base: number, targets: readonly StageTarget[], memo: Memo | null) {
+  /** `memos`: one for each pass, or none. */
+  constructor(context: Context, base: number, targets: readonly StageTarget[], memos: readonly Memo[]) {
     this.#context = context
     this.#base = base
     this.#targets = targets
-    this.#memo = memo
-    this.mark()
+    let [offset, at] = [0, base]
+    const [first, ...later] = passTargets(context.dataset, base, targets).map((own, i) => {
+      const pass = new Pass(context, at, own, offset, memos[i] ?? null)
+      offset += own.length
+      at = own.at(-1)?.position ?? at
+      return pass
+    })
+    this.#first = first ?? new Pass(context, base, targets, 0, null)
+    this.#later = later
   }
 
   /** From here on it is noted what is written. */
   mark(): void {
-    this.#touched = this.#targets.map(() => new Set())
+    for (const pass of this.#passes) pass.mark()
   }
 
   /** What was written to a target's directory, or removed from it, since the last `mark`. */
   touched(index: number): ReadonlySet<string> {
-    return this.#touched[index] ?? new Set()
+    const pass = this.#passOf(index)
+    return pass.touched(index - pass.offset)
   }
 
   directory(target: StageTarget): string {
@@ -79,48 +86,32 @@ export class Staging {
   }
 
   /** Transforms files of the source; returns those that have changed since they were captured. */
-  async transform(source: StageSource, paths: readonly string[], pool: Pool, sink: BlobSink, progress: Progress): Promise<string[]> {
-    const stale: string[] = []
-    const all = paths.flatMap((path) => source.files.get(path) ?? [])
-    const wanted = this.#memo === null ? all : await this.#recall(this.#memo, source, all, pool, sink, progress)
-    const task = this.#task(source)
-    const { bytes } = source
-    const tasks = (function* (): Generator<TransformTask> {
-      for (const files of batches(wanted))
-        yield { ...task, files: bytes === undefined ? files : files.map((f) => ({ ...f, bytes: bytes(f) })) }
-    })()
-    await pool.each(tasks, (result) => {
-      sink.addBatch(result.pack)
-      stale.push(...result.stale)
-      for (const file of result.files) this.#take(file)
-      this.#memo?.add(result.files, source.files)
-      const done = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
-      progress(
-        result.files.length,
-        done,
-        result.files.reduce((sum, f) => sum + f.records, 0),
-        result.files.at(-1)?.path ?? null,
-      )
-    })
-    return stale
+  transform(source: StageSource, paths: readonly string[], workers: Workers): Promise<string[]> {
+    this.#source = source
+    return this.#first.transform(source, paths, workers)
+  }
+
+  /** Once all files are transformed: does what steps do with the dataset as a whole, and takes the result through the steps after. */
+  async assemble(workers: Workers): Promise<void> {
+    let pass = this.#first
+    let source = this.#source
+    for (const next of [...this.#later, null]) {
+      if (source !== undefined && this.#isAssembling(pass)) await this.#assemble(pass, source, workers)
+      if (next === null) return
+      source = this.#sourceAfter(pass)
+      await this.#goOn(next, source, workers)
+      pass = next
+    }
   }
 
   /** Forgets a file's outputs: it has changed or gone. */
   drop(path: string): void {
-    this.#remembered.delete(path)
-    const result = this.#results.get(path)
-    this.#targets.forEach((target, i) => {
-      for (const made of result?.steps[i] ?? []) {
-        this.#touched[i]?.add(made.path)
-        removeTree(this.#context.fs, join(this.directory(target), made.path))
-      }
-    })
-    this.#results.delete(path)
+    this.#first.drop(path)
   }
 
   /** What one file became, if it was transformed. */
   result(path: string): Transformed | undefined {
-    return this.#results.get(path)
+    return this.#first.results.get(path)
   }
 
   /** Something the job found besides what its files' own steps say. */
@@ -130,70 +121,72 @@ export class Staging {
 
   /** Puts outputs of the only target in place of what the transform made. */
   put(path: string, outputs: readonly Made[], issues: readonly Issue[]): void {
-    const before = this.#results.get(path)
-    this.#take({
+    const before = this.#first.results.get(path)
+    this.#first.take({
       path,
       records: 0,
       reads: [],
       damaged: false,
+      gathered: [],
       ...before,
       issues: [...(before?.issues ?? []), ...issues],
       steps: [outputs],
     })
   }
 
-  #take(result: Transformed): void {
-    this.#results.set(result.path, result)
-    result.steps.forEach((outputs, i) => {
-      for (const { path } of outputs) this.#touched[i]?.add(path)
-    })
-  }
-
-  /** Files whose result depends on one of `changed`. */
-  dependents(changed: readonly string[]): string[] {
-    const set = new Set(changed)
-    return [...this.#results.values()].filter((r) => r.reads.some((read) => isTouched(read, set))).map((r) => r.path)
+  /** Files whose result depends on one of `changed`, where `paths` are all that there are now. */
+  dependents(changed: readonly string[], paths: readonly string[]): string[] {
+    return this.#first.dependents(changed, paths)
   }
 
   get records(): number {
-    return [...this.#results.values()].reduce((sum, r) => sum + r.records, 0)
+    return [...this.#first.results.values()].reduce((sum, r) => sum + r.records, 0)
   }
 
   /** How many files were worked out, and of how many the result was known. */
   get work(): { transformed: number; remembered: number } {
-    return { transformed: this.#results.size - this.#remembered.size, remembered: this.#remembered.size }
-  }
-
-  get quarantined(): string[] {
-    return [...this.#results.values()].filter((r) => r.damaged).map((r) => r.path)
+    const { results, remembered } = this.#first
+    return { transformed: results.size - remembered.size, remembered: remembered.size }
   }
 
   /** The objects that the files transformed so far are made of. */
   objects(): Set<string> {
-    return new Set([...this.#results.values()].flatMap((r) => r.steps.flat().map((m) => m.oid)))
+    return new Set([...this.#first.results.values()].flatMap((r) => r.steps.flat().map((m) => m.oid)))
   }
 
   /** Every path that the files transformed so far stand for at any target. */
   produced(): Set<string> {
-    return new Set([...this.#results.values()].flatMap((r) => r.steps.flat().map((m) => m.path)))
+    return new Set([...this.#first.results.values()].flatMap((r) => r.steps.flat().map((m) => m.path)))
   }
 
   /** The content of one target, from all results. Throws EXISTS when two files were made for one path. */
   step(index: number, before: ReadonlyMap<string, FileEntry>): StagedStep {
+    const pass = this.#passOf(index)
+    const own = index - pass.offset
     const files = new Map<string, FileEntry>()
     const issues: Issue[] = index === 0 ? [...this.#notes] : []
-    let [changed, created] = [0, 0]
-    for (const result of this.#results.values()) {
-      for (const made of result.steps[index] ?? []) {
+    const versions = pass.targets.map((t) => this.#context.dataset.chain.schemas[t.position]?.version)
+    for (const result of pass.results.values()) {
+      for (const made of result.steps[own] ?? []) {
         this.#refuseTwice(files, made, result)
         files.set(made.path, { path: made.path, size: made.size, sha256: made.sha256, mode: made.mode, oid: made.oid })
-        const was = before.get(made.path)
-        if (was === undefined) created += 1
-        else if (was.sha256 !== made.sha256) changed += 1
       }
-      issues.push(...this.#issuesAt(result, index))
+      if (result.issues.length > 0) issues.push(...issuesAt(result.issues, versions, own))
     }
-    const removed = [...before.keys()].filter((path) => !files.has(path)).length
+    const assembled = own === pass.targets.length - 1 ? this.#assembled.get(pass) : undefined
+    if (assembled !== undefined) {
+      for (const path of assembled.gone) files.delete(path)
+      for (const [path, file] of assembled.files) files.set(path, file)
+      issues.push(...assembled.issues)
+    }
+    const moved = [...pass.results.values()].reduce((sum, result) => sum + movedIn(result, own), 0)
+    let [changed, created] = [moved, -moved]
+    for (const { path, sha256 } of files.values()) {
+      const was = before.get(path)
+      if (was === undefined) created += 1
+      else if (was.sha256 !== sha256) changed += 1
+    }
+    const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved
     return { files, changed, created, removed, issues: collapse(issues) }
   }
 
@@ -202,50 +195,85 @@ export class Staging {
     for (const target of this.#targets) removeTree(this.#context.fs, this.directory(target))
   }
 
-  /** Takes over what is remembered; returns the files that have to be worked out. */
-  async #recall(
-    memo: Memo,
-    { files }: StageSource,
-    wanted: readonly FileEntry[],
-    pool: Pool,
-    sink: BlobSink,
-    progress: Progress,
-  ): Promise<FileEntry[]> {
-    const { known, rest } = memo.sort(wanted, files)
-    const byPath = new Map(known.map((file) => [file.path, file]))
-    const again = new Set(rest.map(({ path }) => path))
-    const staging = this.#targets.map((t) => this.directory(t))
-    const tasks = (function* (): Generator<RecallTask> {
-      for (const some of batches(known)) yield { type: 'recall', staging, files: some }
-    })()
-    await pool.each(tasks, ({ done, missed, pack }) => {
-      sink.addBatch(pack)
-      for (const path of missed) again.add(path)
-      const results = done.flatMap((path) => byPath.get(path) ?? [])
-      for (const result of results) {
-        this.#take(result)
-        this.#remembered.add(result.path)
-      }
-      memo.add(results, files)
-      const sum = (of: (path: string) => number): number => done.reduce((n, path) => n + of(path), 0)
-      progress(
-        done.length,
-        sum((path) => files.get(path)?.size ?? 0),
-        sum((path) => byPath.get(path)?.records ?? 0),
-        done.at(-1) ?? null,
-        done.length,
-      )
-    })
-    return wanted.filter(({ path }) => again.has(path))
+  get #passes(): Pass[] {
+    return [this.#first, ...this.#later]
   }
 
-  /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */
-  #issuesAt(result: Transformed, index: number): Issue[] {
-    const versions = this.#targets.map((t) => this.#context.dataset.chain.schemas[t.position]?.version)
-    return result.issues.filter((i) => {
-      const at = versions.indexOf(i.step ?? '')
-      return at === index || (at < 0 && index === 0)
+  #passOf(index: number): Pass {
+    return this.#later.findLast((pass) => index >= pass.offset) ?? this.#first
+  }
+
+  #isAssembling({ targets }: Pass): boolean {
+    const position = targets.at(-1)?.position ?? this.#base
+    return position > this.#base && isAssembledAt(this.#context.dataset, position)
+  }
+
+  /** The files at the end of a pass, before or after what is made of all of them. */
+  #filesAfter(pass: Pass): ReadonlyMap<string, FileEntry> {
+    return this.step(pass.offset + pass.targets.length - 1, new Map()).files
+  }
+
+  #sourceAfter(pass: Pass): StageSource {
+    const root = pass.directory(pass.targets.length - 1)
+    const damaged = new Set([...pass.results.values()].filter((r) => r.damaged).map((r) => r.path))
+    return { root, files: this.#filesAfter(pass), scanned: { files: new Map(), directories: [] }, damaged }
+  }
+
+  /** Takes into a later pass what has become another file, or another result, since the last time. */
+  async #goOn(pass: Pass, source: StageSource, workers: Workers): Promise<void> {
+    const known = (path: string): string | undefined => pass.inputs.get(path)
+    const changed = [...source.files.values()].filter(({ path, sha256 }) => known(path) !== sha256).map(({ path }) => path)
+    const gone = [...pass.results.keys()].filter((path) => !source.files.has(path))
+    const again = new Set([...changed, ...pass.dependents([...changed, ...gone], [...source.files.keys()])])
+    for (const path of [...gone, ...again]) pass.drop(path)
+    await pass.transform(
+      source,
+      [...again].filter((path) => source.files.has(path)),
+      { ...workers, progress: NO_PROGRESS },
+    )
+  }
+
+  /** What the last step of a pass makes of the dataset as a whole, anew. */
+  async #assemble(pass: Pass, source: StageSource, workers: Workers): Promise<void> {
+    await this.#undo(pass, source, workers)
+    const index = pass.targets.length - 1
+    const root = pass.directory(index)
+    const position = pass.targets[index]?.position ?? this.#base
+    const files = this.#filesAfter(pass)
+    const gathered = [...pass.results.values()].flatMap((r) => r.gathered)
+    const bytes = [...files.values()].reduce((sum, f) => sum + f.size, 0)
+    const task = { type: 'assemble' as const, root, paths: [...files.keys()], position, gathered, bytes }
+    const { made, removed, issues } = await workers.pool.run(task)
+    for (const path of [...made.map((m) => m.path), ...removed]) pass.touched(index).add(path)
+    const put = new Map<string, FileEntry>()
+    const [anyFile] = files.values()
+    const sized = made.map(({ path, size }) => ({ path, size, known: null }))
+    const tasks = (function* () {
+      for (const batch of batches(sized)) yield { type: 'capture' as const, root, copyTo: null, base: null, files: batch }
+    })()
+    await workers.pool.each(tasks, (captured) => {
+      workers.sink.addBatch(captured.pack)
+      for (const { path, size, sha256, oid } of captured.files)
+        put.set(path, { path, size, sha256, oid, mode: files.get(path)?.mode ?? anyFile?.mode ?? 0o600 })
     })
+    for (const { path, mode } of put.values()) this.#context.fs.chmod(join(root, path), mode)
+    const gone = new Set([...removed, ...made.map((m) => m.path)].filter((path) => files.has(path)))
+    this.#assembled.set(pass, { files: put, gone, issues })
+  }
+
+  /** Puts a directory back to what its files' own steps had made of it. */
+  async #undo(pass: Pass, source: StageSource, workers: Workers): Promise<void> {
+    const before = this.#assembled.get(pass)
+    if (before === undefined) return
+    this.#assembled.delete(pass)
+    const index = pass.targets.length - 1
+    for (const path of before.files.keys()) {
+      pass.touched(index).add(path)
+      removeTree(this.#context.fs, join(pass.directory(index), path))
+    }
+    const owners = pass.owners(before.gone)
+    for (const path of owners) pass.drop(path)
+    await pass.transform(source, owners, { ...workers, progress: NO_PROGRESS })
   }
 
   #refuseTwice(files: ReadonlyMap<string, FileEntry>, made: Made, result: Transformed): void {
@@ -259,17 +287,19 @@ export class Staging {
       },
     )
   }
-
-  #task(source: StageSource): Omit<TransformTask, 'files'> {
-    this.#round += 1
-    return {
-      type: 'transform',
-      key: `${source.root} ${this.#targets.map((t) => t.snapshot).join(' ')} ${this.#round}`,
-      root: source.root,
-      paths: [...source.files.keys()],
-      base: this.#base,
-      positions: this.#targets.map((t) => t.position),
-      staging: this.#targets.map((t) => this.directory(t)),
-    }
-  }
 }
+
+/** How many files of one result have only got another path at a target. */
+const movedIn = ({ path, steps }: Transformed, index: number): number => {
+  const before = index === 0 ? [path] : (steps[index - 1] ?? []).map((made) => made.path)
+  const after = (steps[index] ?? []).map((made) => made.path)
+  if (before.length === 1 && after[0] === before[0]) return 0
+  return Math.min(before.filter((name) => !after.includes(name)).length, after.filter((name) => !before.includes(name)).length)
+}
+
+/** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */
+const issuesAt = (issues: readonly Issue[], versions: readonly (string | undefined)[], index: number): Issue[] =>
+  issues.filter((i) => {
+    const at = versions.indexOf(i.step ?? '')
+    return at === index || (at < 0 && index === 0)
+  })

@@ -1,33 +1,33 @@
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { Dataset } from '../core/dataset.ts'
-import { effectiveIndex, fileVersion, isIgnored } from '../core/dataset.ts'
+import { effectiveIndex, isIgnored } from '../core/dataset.ts'
 import type { Issue } from '../core/issues.ts'
 import { issue } from '../core/issues.ts'
-import { headOf } from '../core/memory.ts'
+import { HEAD_BYTES, isCoded, versionIn } from '../core/start.ts'
 import { kindOf } from '../core/schema.ts'
-import { readFully } from '../storage/files.ts'
+import { readFile, readFully } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { READ_FLAGS } from '../storage/fs.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { requireReadable, scanDirectory } from '../storage/scan.ts'
 
-const HEAD_BYTES = 4096
+const NOTHING = new Uint8Array()
 
-const readHead = (fs: FsPort, path: string): string => {
-  if (fs.lstat(path) === undefined) return ''
+const readHead = (fs: FsPort, path: string): Uint8Array => {
+  if (fs.lstat(path) === undefined) return NOTHING
   const fd = fs.open(path, READ_FLAGS)
   try {
     const buffer = Buffer.alloc(HEAD_BYTES)
-    return headOf(buffer.subarray(0, readFully(fs, fd, buffer, 0)))
+    return buffer.subarray(0, readFully(fs, fd, buffer, 0))
   } finally {
     fs.close(fd)
   }
 }
 
-/** The schema version of a file on disk, from its first bytes. */
+/** The schema version of a file on disk. */
 export const versionOf = (fs: FsPort, dataset: Dataset, file: string, path: string): string | null =>
-  fileVersion(dataset, path, readHead(fs, file))
+  versionIn(dataset, path, isCoded(dataset, path) ? (readFile(fs, file) ?? NOTHING) : readHead(fs, file))
 
 /** What a directory holds, before anything is captured. */
 export type Survey = {

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { Dataset } from '../core/dataset.ts'
-import { effectiveIndex, fileVersion } from '../core/dataset.ts'
+import { effectiveIndex } from '../core/dataset.ts'
 import { parseDocument } from '../core/document.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf, withoutPlace } from '../core/issues.ts'
-import { headOf } from '../core/memory.ts'
 import { kindOf } from '../core/schema.ts'
+import { versionIn } from '../core/start.ts'
 import { readStable } from '../storage/read-stable.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
 import type { CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
@@ -18,7 +18,7 @@ const damageOf = (dataset: Dataset, base: number, path: string, version: string 
   const kind = kinds[kindOf(kinds, path) ?? '']
   if (kind === undefined || kind.damaged === 'keep') return null
   try {
-    parseDocument(kind, bytes, dataset.layout)
+    parseDocument(kind, path, bytes, dataset.layout)
     return null
   } catch (error) {
     return issueOf(error, {
@@ -46,7 +46,7 @@ export const capture = ({ fs, dataset }: TaskEnv, task: CaptureTask): CaptureRes
     const hash = sha256(bytes)
     const same = hash === known
     if (task.copyTo !== null) writeStaged(fs, join(task.copyTo, path), bytes, stat.mode, { path: join(task.root, path), stat })
-    const version = dataset === null ? null : fileVersion(dataset, path, headOf(bytes))
+    const version = dataset === null ? null : versionIn(dataset, path, bytes)
     const damage = dataset === null || task.base === null || same ? null : damageOf(dataset, task.base, path, version, bytes)
     done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, damage, place: same ? null : blobs.add(bytes) })
   }

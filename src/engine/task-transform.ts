@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { Dataset } from '../core/dataset.ts'
-import { effectiveIndex, fileVersion } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
-import { headOf } from '../core/memory.ts'
+import type { There } from '../core/paths.ts'
 import { UNSTEADY } from '../core/reads.ts'
-import type { Source } from '../core/transform.ts'
+import { startOf } from '../core/start.ts'
+import type { FileResult, Source, StepFile } from '../core/transform.ts'
 import { Transformer } from '../core/transform.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { readStable } from '../storage/read-stable.ts'
@@ -22,7 +22,7 @@ class DirectorySource implements Source {
   readonly #fs: FsPort
   readonly #dataset: Dataset
   readonly #root: string
-  readonly #base: number
+  readonly base: number
   /** What was read of other files. */
   readonly #digests = new Map<string, string>()
   /** The bytes of the file being transformed, so that it is read once. */
@@ -32,7 +32,7 @@ class DirectorySource implements Source {
     this.#fs = fs
     this.#dataset = dataset
     this.#root = task.root
-    this.#base = task.base
+    this.base = task.base
     this.paths = task.paths
   }
   bytes(path: string): Uint8Array {
@@ -48,11 +48,12 @@ class DirectorySource implements Source {
     return this.held?.path === path ? sha256(this.held.bytes) : (this.#digests.get(path) ?? UNSTEADY)
   }
   start(path: string): number {
-    const version = fileVersion(this.#dataset, path, headOf(this.bytes(path)))
-    const index = version === null ? this.#base : effectiveIndex(this.#dataset.chain, path, version, this.#base)
-    return index < 0 ? this.#base : index
+    return startOf(this.#dataset, path, this.bytes(path), this.base)
   }
 }
+
+const thereOf = ({ there, positions, base }: TransformTask): There | undefined =>
+  there === null ? undefined : { position: positions.at(-1) ?? base, paths: there }
 
 const transformerFor = ({ fs, dataset, cancelled }: TaskEnv, task: TransformTask): NonNullable<typeof kept> => {
   if (kept?.key === task.key) return kept
@@ -60,7 +61,7 @@ const transformerFor = ({ fs, dataset, cancelled }: TaskEnv, task: TransformTask
   const source = new DirectorySource(fs, dataset, task)
   const aborted = (): 'CANCELLED' | 'MIGRATION_TIMEOUT' | null =>
     cancelled?.() === true ? 'CANCELLED' : expired() ? 'MIGRATION_TIMEOUT' : null
-  kept = { key: task.key, source, transformer: new Transformer(dataset, source, { aborted }) }
+  kept = { key: task.key, source, transformer: new Transformer(dataset, source, { aborted }, thereOf(task)) }
   return kept
 }
 
@@ -68,39 +69,38 @@ type Written = Omit<Made, 'oid'> & { oid: Oid | null; place: number | null }
 /** `at`: a file that holds the bytes, if there is one. */
 type Pending = Written & { bytes: Uint8Array; at: SameFile | undefined }
 
-/** A file on its way: what it is now, the files derived from it so far, and what was written at each position. */
+/** A file on its way: the files that it stands for now, and what was written at each position. */
 class Trail {
   readonly written: Written[][]
-  #own: Pending | null
-  #derived: Pending[] = []
+  #now: readonly Pending[]
   readonly #blobs: Blobs
   readonly #mode: number
 
   constructor(own: Pending, blobs: Blobs, positions: number) {
-    this.#own = own
+    this.#now = [own]
     this.#blobs = blobs
     this.#mode = own.mode
     this.written = Array.from({ length: positions }, () => [])
   }
 
-  step(path: string, outputs: readonly { path: string; bytes: Uint8Array | null }[]): void {
-    const own = outputs.find((f) => f.path === path)
-    if (own === undefined) this.#own = null
-    else if (own.bytes !== null) this.#own = this.#make(path, own.bytes)
-    for (const { path: other, bytes } of outputs) if (other !== path && bytes !== null) this.#derived.push(this.#make(other, bytes))
+  step(outputs: readonly StepFile[]): void {
+    const before = new Map(this.#now.map((file) => [file.path, file]))
+    this.#now = outputs.flatMap(({ path, bytes, from }) => {
+      if (bytes !== null) return [this.#make(path, bytes)]
+      const same = before.get(from)
+      return same === undefined ? [] : [{ ...same, path }]
+    })
   }
 
   write(fs: FsPort, index: number, dir: string): void {
-    const settle = (file: Pending): Pending => {
+    this.#now = this.#now.map((file) => {
       // Only what is written anywhere becomes an object: a step that is passed on the way leaves none.
       const now = file.oid === null && file.place === null ? { ...file, place: this.#blobs.add(file.bytes) } : file
       writeStaged(fs, join(dir, now.path), now.bytes, now.mode, now.at)
       const { bytes: _, at: __, ...entry } = now
       this.written[index]?.push(entry)
       return { ...now, same: true, at: { path: join(dir, now.path), stat: null } }
-    }
-    this.#own = this.#own === null ? null : settle(this.#own)
-    this.#derived = this.#derived.map(settle)
+    })
   }
 
   #make(path: string, bytes: Uint8Array): Pending {
@@ -118,6 +118,17 @@ class Trail {
   }
 }
 
+/** A file that no step touches. */
+const unchanged = (path: string, steps: number): FileResult => ({
+  path,
+  steps: Array.from({ length: steps }, () => [{ path, bytes: null, from: path }]),
+  issues: [],
+  damaged: true,
+  records: 0,
+  reads: [],
+  gathered: [],
+})
+
 type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][] }
 
 const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | undefined => {
@@ -127,18 +138,18 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   source.held = { path: file.path, bytes: read.bytes }
   const start = Math.min(source.start(file.path), task.base)
   const last = task.positions.at(-1) ?? task.base
-  const made = transformer.file(file.path, start, last)
+  const made = file.isAsItIs === true ? unchanged(file.path, last - start) : transformer.file(file.path, start, last)
   // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
   const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat } : undefined
   const trail = new Trail({ ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
   for (let position = start; position <= last; position++) {
     const index = task.positions.indexOf(position)
     if (index >= 0) trail.write(env.fs, index, task.staging[index] ?? '')
-    trail.step(file.path, made.steps[position - start] ?? [{ path: file.path, bytes: null }])
+    trail.step(made.steps[position - start] ?? [])
   }
   source.held = undefined
-  const { path, issues, records, reads, damaged } = made
-  return { result: { path, issues, records, reads, damaged }, steps: trail.written }
+  const { path, issues, records, reads, damaged, gathered } = made
+  return { result: { path, issues, records, reads, damaged, gathered }, steps: trail.written }
 }
 
 /** Takes each file of a batch through all steps: read once, parsed once, written and encoded at every position. */

@@ -2,6 +2,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
+import type { Gathered } from '../core/notes.ts'
 import type { Read } from '../core/reads.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
@@ -46,6 +47,8 @@ export type TransformFile = {
   readonly mode: number
   /** What it held when it was captured, where its writer is too fast for it to be read once more. */
   readonly bytes?: Uint8Array
+  /** It could not be read before, and goes on as it is. */
+  readonly isAsItIs?: boolean
 }
 export type TransformTask = {
   readonly type: 'transform'
@@ -58,6 +61,8 @@ export type TransformTask = {
   /** Chain positions to write, ascending, and the directory for each. */
   readonly positions: readonly number[]
   readonly staging: readonly string[]
+  /** Where files are already at the last of `positions`. */
+  readonly there: readonly string[] | null
   readonly files: readonly TransformFile[]
 }
 /** One file at one position; `same`: its bytes are those of the position before. */
@@ -69,6 +74,7 @@ export type Transformed = {
   readonly records: number
   readonly reads: readonly Read[]
   readonly damaged: boolean
+  readonly gathered: readonly Gathered[]
 }
 export type TransformResult = {
   readonly type: 'transform'
@@ -112,8 +118,38 @@ export type ExtractTask = {
 }
 export type ExtractResult = { readonly type: 'extract'; readonly files: number; readonly bytes: number }
 
-export type Task = CaptureTask | TransformTask | RecallTask | VerifyTask | ExtractTask
-export type Result = CaptureResult | TransformResult | RecallResult | VerifyResult | ExtractResult
+/** What a step does with all files of a staged directory; `gathered` is what it has taken from each. `bytes`: of all files. */
+export type AssembleTask = {
+  readonly type: 'assemble'
+  readonly root: string
+  readonly paths: readonly string[]
+  /** The chain position that the files are at. */
+  readonly position: number
+  readonly gathered: readonly Gathered[]
+  readonly bytes: number
+  /** Only what is made of other files, over what it has made before. */
+  readonly isAgain?: boolean
+}
+export type AssembleResult = {
+  readonly type: 'assemble'
+  readonly made: readonly { readonly path: string; readonly size: number }[]
+  readonly removed: readonly string[]
+  readonly issues: readonly Issue[]
+}
+
+/** Files at `position` from which the migrations at `indexes` take what they make other files of. */
+export type GatherTask = {
+  readonly type: 'gather'
+  readonly root: string
+  readonly position: number
+  readonly indexes: readonly number[]
+  readonly paths: readonly string[]
+  readonly files: readonly { readonly path: string; readonly size: number }[]
+}
+export type GatherResult = { readonly type: 'gather'; readonly gathered: readonly Gathered[] }
+
+export type Task = AssembleTask | GatherTask | CaptureTask | TransformTask | RecallTask | VerifyTask | ExtractTask
+export type Result = AssembleResult | GatherResult | CaptureResult | TransformResult | RecallResult | VerifyResult | ExtractResult
 export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
 
 /** `cancelled`: whether the job was asked to stop; a task may look at any time. */

@@ -175,7 +175,7 @@ export const carriedPath = named<CarriedPath>(
   z.object({
     path: z.string(),
     change,
-    result: z.enum(['carried', 'removed', 'kept']),
+    result: z.enum(['carried', 'removed', 'kept', 'unreadable']),
     added: count,
     removed: count,
     clashes: count,

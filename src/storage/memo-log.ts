@@ -5,6 +5,7 @@ import type { Oid } from '../core/git-objects.ts'
 import { isOid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
 import { checkPath } from '../core/names.ts'
+import type { Gathered } from '../core/notes.ts'
 import type { Read } from '../core/reads.ts'
 import { discard, fsyncDirectory, fsyncFile, rename, writeAll } from './durable.ts'
 import { readFully } from './files.ts'
@@ -31,6 +32,7 @@ export type MemoEntry = {
   readonly records: number
   readonly damaged: boolean
   readonly issues: readonly Issue[]
+  readonly gathered: readonly Gathered[]
   readonly steps: readonly (readonly MemoOutput[])[]
 }
 /** `targets`: the snapshots whose directories were to get the outputs of each step. */
@@ -41,7 +43,7 @@ const MOST_BYTES = 64 * 1024 * 1024
 const MOST_LINE = 1024 * 1024
 const PIECE = 256 * 1024
 const PART = '.part'
-const [HEADER, END] = ['strata-memo-1', 'end']
+const [HEADER, END] = ['strata-memo-2', 'end']
 
 const digest = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
@@ -98,6 +100,8 @@ const isRead = (value: unknown): boolean =>
   isObject(value) &&
   (typeof value.glob === 'string' || typeof value.path === 'string') &&
   (typeof value.sha256 === 'string' || value.sha256 === null)
+const isGathered = (value: unknown): boolean =>
+  isObject(value) && isCount(value.index) && typeof value.kind === 'string' && typeof value.path === 'string'
 const areAll = (value: unknown, check: (one: unknown) => boolean): boolean => Array.isArray(value) && value.every(check)
 
 const isEntry = (value: unknown): value is MemoEntry =>
@@ -108,6 +112,7 @@ const isEntry = (value: unknown): value is MemoEntry =>
   isCount(value.records) &&
   typeof value.damaged === 'boolean' &&
   areAll(value.issues, isIssue) &&
+  areAll(value.gathered, isGathered) &&
   areAll(value.steps, (outputs) => areAll(outputs, isOutput))
 
 const isHeader = (value: unknown): value is MemoHeader => isObject(value) && areAll(value.targets, (id) => typeof id === 'string')

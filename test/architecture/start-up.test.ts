@@ -36,7 +36,7 @@ const loadedAtStart = async (entry: string): Promise<Map<string, string>> => {
 }
 
 // `semver/functions/compare.js` is small; the full entry, and range parsing, are not.
-const heavy = /^(zod|isomorphic-git|chokidar|nanoid|diff|uuid)(\/|$)|^semver($|\/(index|preload|ranges|classes\/range))/
+const heavy = /^(zod|isomorphic-git|chokidar|nanoid|diff|uuid|@msgpack)(\/|$)|^semver($|\/(index|preload|ranges|classes\/range))/
 
 describe('the start-up path', () => {
   // Until there is a command line there is nothing to look at; from then on a missing build is a failure.

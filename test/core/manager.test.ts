@@ -22,6 +22,7 @@ describe("T022's MigrationManager", () => {
       ['1.2.0', 'Change timestamp format'],
       ['2.0.0', 'Restructure configuration format'],
       ['2.1.0', 'Add aggregation data'],
+      ['2.2.0', 'Compact history'],
     ])
   })
 
@@ -36,9 +37,9 @@ describe("T022's MigrationManager", () => {
 
   test('has pending what is newer than the data', () => {
     const pending = (version: string) => new MigrationManager(netmonitor, version).pending().map((m) => m.version())
-    expect(pending('1.0.0')).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0'])
-    expect(pending('2.0.0')).toEqual(['2.1.0'])
-    expect(pending('2.1.0')).toEqual([])
+    expect(pending('1.0.0')).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'])
+    expect(pending('2.0.0')).toEqual(['2.1.0', '2.2.0'])
+    expect(pending('2.2.0')).toEqual([])
   })
 
   test('knows where the data stands, and always makes backups', () => {
@@ -59,7 +60,7 @@ describe("T022's MigrationManager", () => {
 
   test('leaves data that is at the newest version as it is', () => {
     const { data } = new MigrationManager(netmonitor, '1.0.0').migrate(fixture())
-    expect(new MigrationManager(netmonitor, '2.1.0').migrate(data)).toEqual({ data, issues: [] })
+    expect(new MigrationManager(netmonitor, '2.2.0').migrate(data)).toEqual({ data, issues: [] })
   })
 })
 

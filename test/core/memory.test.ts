@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { headOf, memorySource } from '../../src/core/memory.ts'
+import { memorySource } from '../../src/core/memory.ts'
+import { versionIn } from '../../src/core/start.ts'
 import { chain, dataset, file, fileAt, migrateFiles, migration, schema } from '../../src/index.ts'
 import { DATA, filesOf, HEADER, text, toy } from './toy.ts'
 
@@ -76,9 +77,11 @@ describe('a source over files in memory', () => {
   })
 })
 
-test('the head of a file is its first 4 KiB, and cutting a character in two does no harm', () => {
-  expect(headOf(new TextEncoder().encode('x'.repeat(5000)))).toHaveLength(4096)
-  expect(headOf(new TextEncoder().encode(`${'x'.repeat(4095)}ü`))).toBe(`${'x'.repeat(4095)}\uFFFD`)
+test('a header counts in the first 4 KiB of a file, and cutting a character in two does no harm', () => {
+  const at = (fill: string): string | null =>
+    versionIn(toy(), 'settings.json', new TextEncoder().encode(`${fill}{"header":{"schemaVersion":"2.0.0"},"text":"${'ü'.repeat(5000)}"}`))
+  expect(at(' '.repeat(100))).toBe('2.0.0')
+  expect(at(' '.repeat(4090))).toBeNull()
 })
 
 describe('one file at another version', () => {

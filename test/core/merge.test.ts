@@ -14,7 +14,7 @@ const bytes = (content: unknown): Uint8Array => {
 }
 const day = (...list: unknown[]) => ({ header: { schemaVersion: '2.0.0' }, list })
 const merge = (ours: unknown, theirs: unknown, base: unknown) => {
-  const merged = mergeRecords(d, kind, { ours: bytes(ours), theirs: bytes(theirs), base: base === null ? null : bytes(base) })
+  const merged = mergeRecords(d, kind, 'x', { ours: bytes(ours), theirs: bytes(theirs), base: base === null ? null : bytes(base) })
   return { doc: json(merged.bytes), text: text(merged.bytes), added: merged.added }
 }
 

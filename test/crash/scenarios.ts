@@ -88,13 +88,13 @@ const edit = (path: string, change: (text: string) => string): void => {
 
 const renamed = (text: string): string => text.replace('Google DNS', 'Google Resolver')
 const oneMoreNow = (text: string): string =>
-  text.replace(/\n {2}\]\n\}$/, ',\n    {"ts":1767300000001,"endpoint_id":"fd6a02b","latency_ms":4,"status":"success"}\n  ]\n}')
+  text.replace(/\n {2}\]\n\}$/, ',\n    {"ts":1767300000001,"endpoint_id":"fd6a02b","latency_ms":4,"st":0}\n  ]\n}')
 const oneMore = (text: string): string => text.replace(/\n\]$/, ',\n  {"ts":1767300000000,"id":"fd6a02b","ms":3,"st":0,"err":null}\n]')
 
-/** Two small days and a configuration. */
+/** Three small days, the oldest of which will be compacted, and a configuration. */
 export const makeOriginal = (dir: string): void => {
   nodeFs.mkdirSync(join(dir, 'data'), { recursive: true })
-  for (const [path, bytes] of sampleFiles({ days: 2, endDate: '2026-01-02', seed: 1 })) {
+  for (const [path, bytes] of sampleFiles({ days: 3, endDate: '2026-01-02', seed: 1 })) {
     const text = Buffer.from(bytes).toString('utf8')
     const value: unknown = JSON.parse(text)
     nodeFs.writeFileSync(join(dir, path), Array.isArray(value) ? JSON.stringify(value.slice(0, 3), null, 2) : text)

@@ -24,7 +24,7 @@ const randomOf = (seed: number) => {
 
 const FIRST = 100_000
 const DAYS = ['2026-01-01', '2026-01-02', '2026-01-03'] as const
-const VERSIONS = ['1.1.0', '1.2.0', '2.0.0', '2.1.0'] as const
+const VERSIONS = ['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'] as const
 /** What a command may say where there is nothing for it to do. */
 const IDLE = ['NOTHING_TO_ROLL_BACK', 'NOTHING_TO_REDO', 'ABSENT', 'BAD_ARGUMENT']
 const KILLS: readonly Mode[] = ['before', 'after', 'torn']
@@ -80,7 +80,7 @@ class Life {
   }
 
   #choose(): string[] {
-    const version = VERSIONS[this.#random(VERSIONS.length)] ?? '2.1.0'
+    const version = VERSIONS[this.#random(VERSIONS.length)] ?? '2.2.0'
     const all = [
       ['migrate'],
       ['migrate', '--to', version],

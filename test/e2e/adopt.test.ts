@@ -18,7 +18,7 @@ const oldBuildAppends = (box: Sandbox, ms: number, path = DAY): void => {
 /** As the new build writes one into the active directory. */
 const newBuildAppends = (box: Sandbox, ms: number): void => {
   const file = json(box.active(), DAY)
-  file.results.push({ ts: 1765733139432 + ms, endpoint_id: 'fd6a02b', latency_ms: ms, status: 'success' })
+  file.results.push({ ts: 1765733139432 + ms, endpoint_id: 'fd6a02b', latency_ms: ms, st: 0 })
   box.edit(DAY, file)
 }
 

@@ -103,7 +103,7 @@ for (const [name, disk, possible] of DISKS)
       for (const command of ['status', 'plan', 'history', 'path']) expect(box.run([command]).stderr).toBe('')
       rmSync(filler)
       box.ok('migrate')
-      expect(box.current().schemaVersion).toBe('2.1.0')
+      expect(box.current().schemaVersion).toBe('2.2.0')
       expect(box.doc('verify').issues).toEqual([])
     })
 

@@ -103,7 +103,7 @@ describe('init without --from', () => {
   it('starts a fresh store at the newest version where there is no data anywhere', () => {
     const box = sandbox({})
     box.ok('init')
-    expect(box.current()).toMatchObject({ schemaVersion: '2.1.0' })
+    expect(box.current()).toMatchObject({ schemaVersion: '2.2.0' })
     const config = json(box.active(), 'config.json')
     expect(config.header).toMatchObject({ schemaVersion: '2.0.0', createdWith: 'Strata', migrations: [] })
     expect(box.run(['status']).code).toBe(0)
@@ -124,9 +124,9 @@ describe('start, the main job in one command', () => {
     const box = sandbox()
     const first = box.start('--from', box.data)
     expect(first.code).toBe(0)
-    for (const words of ['verified', box.active(), '2.1.0', 'rollback']) expect(first.stdout).toContain(words)
+    for (const words of ['verified', box.active(), '2.2.0', 'rollback']) expect(first.stdout).toContain(words)
     const second = box.start('--from', box.data)
-    expect(second).toMatchObject({ code: 0, stdout: `up to date at 2.1.0: ${box.active()}\n`, stderr: '' })
+    expect(second).toMatchObject({ code: 0, stdout: `up to date at 2.2.0: ${box.active()}\n`, stderr: '' })
   })
 
   it('without --from makes 30 days of sample data, once', () => {

@@ -47,7 +47,7 @@ describe('kill -9 in the middle of migrate', () => {
     box.run(['checkpoint'])
     const { snapshot, schemaVersion } = box.current()
     if (snapshot === old) expect(contents(box.active())).toEqual(contents(box.data))
-    else expect(schemaVersion).toBe('2.1.0')
+    else expect(schemaVersion).toBe('2.2.0')
     expect(folder(join(box.store, 'staging'))).toEqual([])
     expect(box.doc('status').state).not.toBe('running')
     const verified = box.doc('verify')
@@ -68,9 +68,9 @@ describe('kill -9 in the middle of migrate', () => {
       if (!(await killed(box, ['migrate', '-q'], () => Date.now() > until))) break
     }
     box.ok('migrate')
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
     expect(box.doc('verify').issues).toEqual([])
-    expect(folder(join(box.store, 'snapshots')).filter((id) => id.startsWith('2.1.0'))).toContain(box.snapshot())
+    expect(folder(join(box.store, 'snapshots')).filter((id) => id.startsWith('2.2.0'))).toContain(box.snapshot())
     box.ok('rollback', '1.1.0')
     expect(contents(box.active())).toEqual(contents(box.data))
   })
@@ -107,7 +107,7 @@ describe('kill -9 in the middle of init, rollback and adopt', () => {
     const [up, down] = [contents(box.active()), contents(box.data)]
     await killed(box, ['rollback', '-q'], after(ms))
     box.run(['checkpoint'])
-    const isUp = box.current().schemaVersion === '2.1.0'
+    const isUp = box.current().schemaVersion === '2.2.0'
     expect(contents(box.active())).toEqual(isUp ? up : down)
     box.ok(isUp ? 'rollback' : 'redo')
     expect(contents(box.active())).toEqual(isUp ? down : up)

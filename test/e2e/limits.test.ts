@@ -49,7 +49,7 @@ describe('with few open files all commands work on 300 files', () => {
     for (const args of [['init', '--from', box.data], ['migrate'], ['verify'], ['rollback', '--exact'], ['history'], ['redo']])
       expect({ args, ...under('ulimit -n 40', box, args), stdout: '' }).toEqual({ args, code: 0, stdout: '', stderr: '' })
     box.judge()
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
     expect(fingerprint(box.data)).toEqual(original)
   })
 
@@ -61,7 +61,7 @@ describe('with few open files all commands work on 300 files', () => {
     const env = { NODE_OPTIONS: `--import=${withoutThreads(which)}` }
     for (const args of [['init', '--from', box.data], ['migrate'], ['verify']])
       expect({ args, code: box.run(args, { env }).code }).toEqual({ args, code: 0 })
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
   })
 })
 
@@ -82,7 +82,7 @@ test('a limit to the size of a file is told as an error, and nothing is lost', (
   expect(ran.stderr).not.toContain('    at ')
   expect({ active: box.snapshot(), contents: contents(box.active()) }).toEqual(before)
   box.ok('migrate')
-  expect(box.current().schemaVersion).toBe('2.1.0')
+  expect(box.current().schemaVersion).toBe('2.2.0')
   expect(box.doc('verify').issues).toEqual([])
 })
 
@@ -126,7 +126,7 @@ describe.skipIf(!MOUNTS)('on a small disk (needs a mount of its own)', () => {
     for (const room of [400_000, 100_000]) refuses(room, { NODE_OPTIONS: `--import=${MUCH_ROOM}` })
     execFileSync('mount', ['-o', 'remount,size=64m', disk])
     box.ok('migrate')
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
     expect(box.doc('verify').errorsFound).toBe(0)
   })
 
@@ -157,7 +157,7 @@ describe.skipIf(!MOUNTS)('on a small disk (needs a mount of its own)', () => {
       ['history'],
       ['show', '@'],
       ['show', '@:config.json'],
-      ['diff', '1.0.0', '2.1.0'],
+      ['diff', '1.0.0', '2.2.0'],
       ['verify'],
     ]) {
       const { code, stderr } = box.run(args)

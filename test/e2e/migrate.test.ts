@@ -7,13 +7,13 @@ import { contents, fingerprint, json } from '../support/tree.ts'
 const DAY = 'data/2025-12-14.json'
 
 describe('migrate', () => {
-  it('takes 1.0.0 to 2.1.0 in four snapshots, and leaves the snapshot before as it was', () => {
+  it('takes 1.0.0 to 2.2.0 in five snapshots, and leaves the snapshot before as it was', () => {
     const box = captured()
     const before = { id: box.snapshot(), files: fingerprint(box.active()) }
     const { job } = box.doc('migrate')
     expect(job).toMatchObject({
       fromVersion: '1.0.0',
-      toVersion: '2.1.0',
+      toVersion: '2.2.0',
       status: 'completed',
       filesProcessed: 3,
       totalFiles: 3,
@@ -24,7 +24,7 @@ describe('migrate', () => {
       '1.1.0',
       '1.2.0',
       '2.0.0',
-      '2.1.0',
+      '2.2.0',
     ])
     expect(fingerprint(box.directoryOf(before.id))).toEqual(before.files)
     expect(job.backupPath).toBe(box.directoryOf(before.id))
@@ -44,7 +44,7 @@ describe('migrate', () => {
     const before = fingerprint(box.store)
     const { job } = box.doc('migrate')
     expect(job).toMatchObject({ id: '', status: 'completed' })
-    expect(box.ok('migrate')).toContain('2.1.0')
+    expect(box.ok('migrate')).toContain('2.2.0')
     expect({ ...fingerprint(box.store), 'journal/': '', './': '' }).toEqual({ ...before, 'journal/': '', './': '' })
   })
 
@@ -53,7 +53,7 @@ describe('migrate', () => {
     const before = fingerprint(box.dir)
     const ran = box.run(['migrate', '--dry-run'])
     expect(ran.code).toBe(0)
-    expect(ran.stdout).toContain('2.1.0')
+    expect(ran.stdout).toContain('2.2.0')
     expect(fingerprint(box.dir)).toEqual(before)
   })
 
@@ -85,7 +85,7 @@ describe('migrate', () => {
       .split('\n')
       .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { log?: { step: string; level: string } }]))
     const steps = lines.flatMap(({ log }) => (log?.level === 'info' ? [log.step] : []))
-    expect(steps).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+    expect(steps).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'])
     const text = captured().run(['migrate'])
     for (const version of steps) expect(text.stderr).toContain(`${version}: `)
   })

@@ -24,10 +24,10 @@ describe('openStore and path', () => {
     expect({ directory, snapshot, schemaVersion, hold }).toEqual({
       directory: box.active(),
       snapshot: box.snapshot(),
-      schemaVersion: '2.1.0',
+      schemaVersion: '2.2.0',
       hold: null,
     })
-    expect(readableBy).toContain('2.1.0')
+    expect(readableBy).toContain('2.2.0')
     expect(fingerprint(box.store)).toEqual(before)
   })
 

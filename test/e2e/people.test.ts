@@ -39,7 +39,7 @@ describe('diff', () => {
     put(box.active(), `data/${path}`, JSON.stringify(day, null, 2))
     box.ok('checkpoint')
     box.ok('rollback', '--exact')
-    const { kinds } = box.doc('diff', '1.0.0', '2.1.0', `data/${path}`)
+    const { kinds } = box.doc('diff', '1.0.0', '2.2.0', `data/${path}`)
     expect(kinds[0].records.after).toBe(Number(kinds[0].records.before) + 1)
   })
 })
@@ -49,7 +49,7 @@ describe('trace', () => {
     const box = upgraded()
     const path = `data/${readdirSync(join(box.data, 'data'))[0] ?? ''}`
     const traced = box.doc('trace', path, '--record', '1')
-    expect(traced.map((t: { schemaVersion: string }) => t.schemaVersion)).toEqual(['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+    expect(traced.map((t: { schemaVersion: string }) => t.schemaVersion)).toEqual(['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'])
     expect(traced[2].fields.map((f: { field: string }) => f.field)).toEqual(['timestamp', 'ts'])
     expect(traced[4].value).toEqual(traced[2].value)
     expect(box.ok('trace', path, '--record', '1')).toContain('Change timestamp format')

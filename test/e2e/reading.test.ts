@@ -77,9 +77,9 @@ describe('status and plan', () => {
       state: 'pending',
       needed: true,
       currentVersion: '1.0.0',
-      targetVersion: '2.1.0',
+      targetVersion: '2.2.0',
     })
-    expect(steps.map((s: { version: string }) => s.version)).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+    expect(steps.map((s: { version: string }) => s.version)).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'])
     const said = pending.run(['plan']).stdout
     for (const words of ['Add endpoint metadata fields', 'Change timestamp format', 'Restructure configuration', 'aggregation'])
       expect(said).toContain(words)
@@ -88,7 +88,7 @@ describe('status and plan', () => {
   it('plan --to stops earlier, and refuses a version that does not exist or lies behind', () => {
     const pending = captured()
     expect(pending.doc('plan', '--to', '1.2.0').plan.steps).toHaveLength(2)
-    expect(pending.refused('plan', '--to', '9.9.9')).toMatchObject({ code: 'ABSENT', hint: expect.stringContaining('2.1.0') })
+    expect(pending.refused('plan', '--to', '9.9.9')).toMatchObject({ code: 'ABSENT', hint: expect.stringContaining('2.2.0') })
     expect(box.refused('plan', '--to', '1.1.0')).toMatchObject({ code: 'BAD_ARGUMENT', hint: expect.stringContaining('rollback 1.2.0') })
   })
 
@@ -111,7 +111,7 @@ describe('show', () => {
   it('knows a snapshot by @, @-, its version, its id, and the beginning of it', () => {
     const active = box.snapshot()
     expect(nameOf('@')).toBe(active)
-    expect(nameOf('2.1.0')).toBe(active)
+    expect(nameOf('2.2.0')).toBe(active)
     expect(nameOf(active)).toBe(active)
     expect(nameOf(active.slice(0, 8))).toBe(active)
     expect(nameOf('@-')).toBe(nameOf('1.0.0'))
@@ -184,14 +184,14 @@ describe('history', () => {
     edited.edit(DAY, `${readFileSync(join(edited.active(), DAY), 'utf8')}\n`)
     edited.ok('checkpoint', '-m', 'by hand')
     const found = edited.doc('history', DAY)
-    expect(found.map((v: { change: string }) => v.change)).toEqual(['changed', 'changed', 'changed', 'added'])
+    expect(found.map((v: { change: string }) => v.change)).toEqual(['changed', 'changed', 'changed', 'changed', 'added'])
     expect(edited.refused('history', 'data/1999-01-01.json')).toMatchObject({ code: 'ABSENT' })
   })
 
   it('history --job tells the steps of a job and what they warned about', () => {
     const job = box.doc('status').lastJob
     const said = box.ok('history', '--job', job.id)
-    for (const version of ['1.1.0', '1.2.0', '2.0.0', '2.1.0']) expect(said).toContain(`step ${version}`)
+    for (const version of ['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0']) expect(said).toContain(`step ${version}`)
     expect(box.refused('history', '--job', 'job-nope')).toMatchObject({ code: 'ABSENT' })
   })
 
@@ -200,7 +200,7 @@ describe('history', () => {
     for (const words of ['Capture 1.0.0', box.snapshot(), '1.0.0']) expect(log).toContain(words)
     expect(box.git('symbolic-ref', 'HEAD').trim()).toBe(`refs/heads/${box.snapshot()}`)
     const parents = box.git('log', '--format=%H', box.snapshot()).trim().split('\n')
-    expect(parents).toHaveLength(5)
+    expect(parents).toHaveLength(6)
   })
 })
 
@@ -256,8 +256,8 @@ describe('arguments', () => {
 
   it('CURRENT tells an application in any language where its data is', () => {
     const current = json(box.store, 'CURRENT')
-    expect(current).toMatchObject({ format: 1, schemaVersion: '2.1.0', hold: null })
-    expect(current.readableBy).toContain('2.1.0')
+    expect(current).toMatchObject({ format: 1, schemaVersion: '2.2.0', hold: null })
+    expect(current.readableBy).toContain('2.2.0')
     expect(current.directory).toBe(`snapshots/${current.snapshot}`)
   })
 })

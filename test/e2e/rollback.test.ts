@@ -10,7 +10,7 @@ const DAY = 'data/2025-12-14.json'
 /** The application appends a record, as it does: reads all, writes all back in place. */
 const append = (box: Sandbox, ms: number): void => {
   const file = json(box.active(), DAY)
-  file.results.push({ ts: 1765733139432, endpoint_id: 'fd6a02b', latency_ms: ms, status: 'success' })
+  file.results.push({ ts: 1765733139432, endpoint_id: 'fd6a02b', latency_ms: ms, st: 0 })
   box.edit(DAY, file)
 }
 
@@ -61,7 +61,7 @@ describe('rollback', () => {
     const id = box.snapshot()
     const error = box.refused('rollback', '7.7.7')
     expect(error.code).toBe('ABSENT')
-    expect(error.hint).toContain('2.1.0, 2.0.0, 1.2.0, 1.1.0')
+    expect(error.hint).toContain('2.2.0, 2.1.0, 2.0.0, 1.2.0, 1.1.0')
     expect(box.snapshot()).toBe(id)
   })
 
@@ -92,7 +92,7 @@ describe('rollback over data written since', () => {
     const { written } = box.doc('rollback', '--exact')
     expect(written.map((w: { path: string }) => w.path)).toEqual([DAY])
     expect(contents(box.active())).toEqual(contents(box.data))
-    expect(box.ok('show', `2.1.0:${DAY}`)).toContain('4711')
+    expect(box.ok('show', `2.2.0:${DAY}`)).toContain('4711')
     box.ok('redo')
     expect(contents(box.active())).toEqual(edited)
   })
@@ -116,7 +116,7 @@ describe('redo', () => {
     const box = upgraded()
     box.ok('rollback')
     const before = fingerprint(box.store)
-    expect(box.ok('redo', '--dry-run')).toContain('2.1.0')
+    expect(box.ok('redo', '--dry-run')).toContain('2.2.0')
     expect(fingerprint(box.store)).toEqual(before)
   })
 
@@ -139,7 +139,7 @@ describe('redo', () => {
     box.edit(DAY, '[]')
     box.ok('redo', '--exact')
     expect(contents(box.active())).toEqual(up)
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
     expect(box.ok('show', `1.0.0:${DAY}`)).toBe('[]')
   })
 })
@@ -149,7 +149,7 @@ describe('the hold', () => {
     const box = upgraded()
     box.ok('rollback')
     const status = box.doc('status')
-    expect(status).toMatchObject({ state: 'held', holdReason: expect.stringContaining('rolled back from 2.1.0 to 1.0.0') })
+    expect(status).toMatchObject({ state: 'held', holdReason: expect.stringContaining('rolled back from 2.2.0 to 1.0.0') })
     expect(Number.isNaN(Date.parse(status.heldSince))).toBe(false)
     const said = box.run(['status']).stdout
     for (const words of ['on hold', 'rolled back', 'redo', 'migrate']) expect(said).toContain(words)
@@ -181,7 +181,7 @@ describe('the hold', () => {
     box.ok('migrate', '--to', '1.0.0')
     expect(box.doc('status')).toMatchObject({ state: 'pending', heldSince: null })
     box.ok('start')
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
   })
 })
 

@@ -40,7 +40,7 @@ describe('the five methods of T022', () => {
       'error',
     ]
     expect(keys(job)).toEqual(expect.arrayContaining(named))
-    expect(job).toMatchObject({ status: 'pending', fromVersion: '1.0.0', toVersion: '2.1.0', endTime: null, totalFiles: 3, error: '' })
+    expect(job).toMatchObject({ status: 'pending', fromVersion: '1.0.0', toVersion: '2.2.0', endTime: null, totalFiles: 3, error: '' })
     const done = await app.waitForJob(job.id)
     expect(done).toMatchObject({ id: job.id, status: 'completed', filesProcessed: 3 })
     expect(Date.parse(done.endTime ?? '')).toBeGreaterThanOrEqual(Date.parse(done.startTime))
@@ -108,7 +108,7 @@ describe('the five methods of T022', () => {
 
   it('schemaVersions are the SchemaVersion data of the task', async () => {
     const { app } = await application()
-    expect(app.schemaVersions.map((v) => v.version)).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+    expect(app.schemaVersions.map((v) => v.version)).toEqual(['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'])
     for (const v of app.schemaVersions) {
       expect(keys(v)).toEqual(['changes', 'createdAt', 'description', 'version'])
       expect(Number.isNaN(Date.parse(v.createdAt))).toBe(false)
@@ -119,22 +119,22 @@ describe('the five methods of T022', () => {
 describe('start', () => {
   it('makes the store, migrates, and says where the data is', async () => {
     const { app, data, store } = await application()
-    const started = await app.start({ migrate: true, from: [data], reads: ['2.1.0'] })
-    expect(started).toMatchObject({ schemaVersion: '2.1.0', readable: true, migrated: true, error: null })
+    const started = await app.start({ migrate: true, from: [data], reads: ['2.2.0'] })
+    expect(started).toMatchObject({ schemaVersion: '2.2.0', readable: true, migrated: true, error: null })
     expect(started.directory).toBe(join(store, 'snapshots', started.snapshot))
-    expect(json(started.directory, 'config.json').header.schemaVersion).toBe('2.0.0')
-    expect(await app.start({ migrate: true, reads: ['2.1.0'] })).toMatchObject({ migrated: false, jobId: null, snapshot: started.snapshot })
+    expect(json(started.directory, 'config.json').header.schemaVersion).toBe('2.2.0')
+    expect(await app.start({ migrate: true, reads: ['2.2.0'] })).toMatchObject({ migrated: false, jobId: null, snapshot: started.snapshot })
   })
 
   it('without `migrate` it only says what there is', async () => {
     const { app, data } = await application()
     expect(await app.start({ from: [data], reads: ['1.0.0'] })).toMatchObject({ schemaVersion: '1.0.0', readable: true, migrated: false })
-    expect(await app.start({ reads: ['2.1.0'] })).toMatchObject({ schemaVersion: '1.0.0', readable: false })
+    expect(await app.start({ reads: ['2.2.0'] })).toMatchObject({ schemaVersion: '1.0.0', readable: false })
   })
 
   it('tells an application that cannot read what is active', async () => {
     const { app, data } = await application()
-    expect(await app.start({ migrate: true, from: [data], reads: ['1.0.0'] })).toMatchObject({ schemaVersion: '2.1.0', readable: false })
+    expect(await app.start({ migrate: true, from: [data], reads: ['1.0.0'] })).toMatchObject({ schemaVersion: '2.2.0', readable: false })
     expect(await app.start({ reads: [] })).toMatchObject({ readable: false })
   })
 
@@ -198,14 +198,14 @@ describe('jobs', () => {
     const outcomes = await Promise.allSettled([app.startMigration().then((j) => app.waitForJob(j.id)), other.startMigration()])
     for (const o of outcomes) if (o.status === 'rejected') expect((o.reason as { code: string }).code).toBe('LOCKED')
     expect((await app.history()).filter((e) => e.type === 'MigrationStarted')).toHaveLength(1)
-    expect((await app.checkMigrationsNeeded()).currentVersion).toBe('2.1.0')
+    expect((await app.checkMigrationsNeeded()).currentVersion).toBe('2.2.0')
   })
 
   it('log entries have time, level, step, file and message', async () => {
     const { app, data, logged } = await application()
     await app.init({ from: data })
     await app.waitForJob((await app.startMigration()).id)
-    expect(logged.map((l) => l.step)).toEqual(expect.arrayContaining(['1.1.0', '1.2.0', '2.0.0', '2.1.0']))
+    expect(logged.map((l) => l.step)).toEqual(expect.arrayContaining(['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0']))
     for (const entry of logged) {
       expect(Number.isNaN(Date.parse(entry.time))).toBe(false)
       expect(['info', 'warning', 'error']).toContain(entry.level)

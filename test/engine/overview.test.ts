@@ -12,7 +12,7 @@ describe('overview', () => {
   it('is empty, and says what the chain knows, where there is no store', async () => {
     const { app } = await application()
     expect(await app.overview()).toMatchObject({ head: '', seq: 0, active: null, snapshots: [], jobs: [], redo: null, hold: null })
-    expect((await app.overview()).versions).toContain('2.1.0')
+    expect((await app.overview()).versions).toContain('2.2.0')
   })
 
   it('tells of every snapshot and job, the hold, and where redo returns to', async () => {
@@ -24,7 +24,7 @@ describe('overview', () => {
     expect(found.active).toBe(to.id)
     expect(found.redo?.snapshot).toBe(newest)
     expect(found.hold?.reason).toContain('rolled back')
-    expect(found.snapshots.map((s) => s.schemaVersion)).toEqual(['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+    expect(found.snapshots.map((s) => s.schemaVersion)).toEqual(['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'])
     expect(found.jobs.map((j) => j.status)).toEqual(['completed'])
   })
 

@@ -67,7 +67,7 @@ const step = () => {
     edit()
     return app.checkpoint(`by ${name}`)
   }
-  if (dice < 83) return app.rollbackMigration(['', '2.1.0', '2.0.0', '1.2.0'][below(4)], { exact: true })
+  if (dice < 83) return app.rollbackMigration(['', '2.2.0', '2.0.0', '1.2.0'][below(4)], { exact: true })
   return app.redo({ exact: true })
 }
 

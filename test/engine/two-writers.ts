@@ -23,7 +23,7 @@ type Orders = { readonly commands: number; readonly seconds?: number; readonly w
 export const migratedStore = async () => {
   const made = await application()
   await made.app.init({ from: made.data })
-  for (const to of ['1.1.0', '1.2.0', '2.0.0', '2.1.0']) await made.app.waitForJob((await made.app.startMigration({ to })).id)
+  for (const to of ['1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0']) await made.app.waitForJob((await made.app.startMigration({ to })).id)
   return made
 }
 

@@ -57,7 +57,7 @@ const watched = async (box: Sandbox, options: Partial<WatchOptions> = {}, openHi
 
 const write = (box: Sandbox, ms: number): void => {
   const file = json(box.active(), DAY)
-  file.results.push({ ts: 1765733139432 + ms, endpoint_id: 'fd6a02b', latency_ms: ms, status: 'success' })
+  file.results.push({ ts: 1765733139432 + ms, endpoint_id: 'fd6a02b', latency_ms: ms, st: 0 })
   box.edit(DAY, file)
 }
 

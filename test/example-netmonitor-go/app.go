@@ -202,12 +202,12 @@ func (a *App) ValidateDataIntegrity() (*strata.ValidationReport, error) {
 	return report, a.call("ValidateDataIntegrity", struct{}{}, report)
 }
 
-// Record is a measurement in the form that schema 1.2.0 to 2.1.0 keep it in.
+// Record is a measurement in the form that schema 2.2.0 keeps it in: St is 0 for a success, 1 for a failure.
 type Record struct {
 	TS         int64   `json:"ts"`
 	EndpointID string  `json:"endpoint_id"`
 	LatencyMs  float64 `json:"latency_ms"`
-	Status     string  `json:"status"`
+	St         int     `json:"st"`
 }
 
 type day struct {

@@ -57,7 +57,7 @@ func original(t *testing.T) string {
 }
 
 func options(t *testing.T) Options {
-	return Options{Store: filepath.Join(t.TempDir(), "store"), Original: original(t), Program: program(t), Reads: []string{"2.1.0"}}
+	return Options{Store: filepath.Join(t.TempDir(), "store"), Original: original(t), Program: program(t), Reads: []string{"2.2.0"}}
 }
 
 func must(t *testing.T, err error) {
@@ -78,7 +78,7 @@ func count(t *testing.T, a *App, want int) {
 
 func append1(t *testing.T, a *App, n int) {
 	t.Helper()
-	must(t, a.Append(today, Record{TS: 1765240000000 + int64(n), EndpointID: "fd6a02b", LatencyMs: 7, Status: "success"}))
+	must(t, a.Append(today, Record{TS: 1765240000000 + int64(n), EndpointID: "fd6a02b", LatencyMs: 7, St: 0}))
 }
 
 func TestFirstStartMakesTheStoreUpgradesAndFollows(t *testing.T) {
@@ -97,7 +97,7 @@ func TestFirstStartMakesTheStoreUpgradesAndFollows(t *testing.T) {
 	count(t, a, 4)
 	a.Upgrade()
 	defer a.Close()
-	if a.Why() != "" || !strings.Contains(a.Directory(), "2.1.0-") {
+	if a.Why() != "" || !strings.Contains(a.Directory(), "2.2.0-") {
 		t.Fatalf("active is %s: %s", a.Directory(), a.Why())
 	}
 	count(t, a, 4)
@@ -114,7 +114,7 @@ func TestTheMethodsOfTheTask(t *testing.T) {
 	defer a.Close()
 	status, err := a.CheckMigrationsNeeded()
 	must(t, err)
-	if status.Needed || status.CurrentVersion != "2.1.0" || status.LastJob == nil || status.LastJob.Status != "completed" {
+	if status.Needed || status.CurrentVersion != "2.2.0" || status.LastJob == nil || status.LastJob.Status != "completed" {
 		t.Fatalf("%+v", status)
 	}
 	append1(t, a, 1)
@@ -225,7 +225,7 @@ func TestMonitoringIsPausedDuringTheUpgrade(t *testing.T) {
 
 func TestItFollowsASwitchThatAnotherProcessMakes(t *testing.T) {
 	o := options(t)
-	o.Reads = []string{"1.0.0", "2.1.0"}
+	o.Reads = []string{"1.0.0", "2.2.0"}
 	a := New(o)
 	a.Upgrade()
 	defer a.Close()

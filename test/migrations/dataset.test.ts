@@ -33,6 +33,7 @@ test('the chain is the one of the contract', () => {
     'Change timestamp format',
     'Restructure configuration format',
     'Add aggregation data',
+    'Compact history',
   ])
   for (const m of chain.migrations) expect([Number.isNaN(Date.parse(m.createdAt)), m.changes.length > 0]).toEqual([false, true])
 })
@@ -47,7 +48,7 @@ test('the data may lie in the configuration directory, or beside the program', (
 test('a fresh install is of the newest shape and has no migrations behind it', () => {
   const files = netmonitor.initial?.() ?? {}
   expect(Object.keys(files)).toEqual(['config.json'])
-  expect(files['config.json']).toMatchObject({ header: { schemaVersion: '2.0.0', migrations: [] } })
+  expect(files['config.json']).toMatchObject({ header: { schemaVersion: '2.2.0', migrations: [] } })
   expect(netmonitor.chain.schemas.at(-1)?.kinds.config?.doc.safeParse(files['config.json']).success).toBe(true)
 })
 

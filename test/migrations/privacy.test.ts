@@ -104,7 +104,7 @@ describe('no value of the user is told', () => {
     expect(JSON.stringify(json(box.active(), 'config.json'))).toContain(`${MARK}-region`)
     for (const code of ['ORPHANED_ENDPOINT', 'LEGACY_MEMBER']) expect(said).toContain(code)
     expect(ran[0]?.code).toBe(0)
-    expect(box.current().schemaVersion).toBe('2.1.0')
+    expect(box.current().schemaVersion).toBe('2.2.0')
   }, 60_000)
 
   it('of ambiguous endpoints', () => {

@@ -4,7 +4,7 @@ import netmonitor from '../../migrations/index.ts'
 import type { Issue } from '../../src/index.ts'
 import { fileAt, migrateFiles } from '../../src/index.ts'
 
-export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0'] as const
+export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0', '2.2.0'] as const
 export type Version = (typeof VERSIONS)[number]
 
 /** Text is taken as it stands; anything else is written as Go would, but for escapes. */
@@ -29,7 +29,7 @@ export type Taken = {
   json(version: Version, path: string): any
 }
 
-export const take = (content: Content | FileMap, from: Version = '1.0.0', to: Version = '2.1.0'): Taken => {
+export const take = (content: Content | FileMap, from: Version = '1.0.0', to: Version = '2.2.0'): Taken => {
   const source = content instanceof Map ? (content as FileMap) : filesOf(content as Content)
   const { steps, issues } = migrateFiles(netmonitor, source, from, to)
   const all = [source, ...steps]

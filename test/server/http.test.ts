@@ -16,7 +16,7 @@ describe('strata serve', () => {
     const server = await serving(upgraded())
     expect(server.address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[\w-]{43}$/)
     expect((await server.ask('GET', '/')).status).toBe(200)
-    expect(await server.call('CheckMigrationsNeeded')).toMatchObject({ state: 'up-to-date', currentVersion: '2.1.0' })
+    expect(await server.call('CheckMigrationsNeeded')).toMatchObject({ state: 'up-to-date', currentVersion: '2.2.0' })
     const rpc = await server.post('/rpc', { jsonrpc: '2.0', id: 'a', method: 'CheckMigrationsNeeded' })
     expect(JSON.parse(rpc.text)).toMatchObject({ id: 'a', result: { needed: false } })
     const token = { Authorization: `Bearer ${server.token}` }

@@ -11,7 +11,7 @@ const bytes = (path: string): { snapshot: string; path: string } => ({ snapshot:
 
 /** Something for every method to be asked on a migrated store; each answer has to be exactly what the documents promise. */
 const ASKED: Readonly<Record<string, unknown>> = {
-  Plan: { to: '2.1.0' },
+  Plan: { to: '2.2.0' },
   PreviewSwitch: { kind: 'rollback' },
   ShowSnapshot: { snapshot: '@' },
   Diff: { a: '@-', b: '@' },
@@ -25,7 +25,7 @@ const ASKED: Readonly<Record<string, unknown>> = {
   Pin: { snapshot: '@', note: 'kept' },
   Unpin: { snapshot: '@' },
   Restore: { snapshot: '@', path: 'config.json' },
-  Start: { reads: ['2.1.0'] },
+  Start: { reads: ['2.2.0'] },
 }
 
 const jobOf = (box: Sandbox): string => (box.doc('status') as { lastJob: { id: string } }).lastJob.id
@@ -46,10 +46,10 @@ describe('JSON-RPC on stdin and stdout', () => {
   it('the methods of the task, under their names: check, migrate, follow, validate, roll back', async () => {
     const box = captured()
     const talk = speaking(box)
-    expect(await talk.ok('CheckMigrationsNeeded')).toMatchObject({ needed: true, currentVersion: '1.0.0', targetVersion: '2.1.0' })
+    expect(await talk.ok('CheckMigrationsNeeded')).toMatchObject({ needed: true, currentVersion: '1.0.0', targetVersion: '2.2.0' })
     const job = (await talk.ok('StartMigration')) as { id: string; status: string }
     expect(job.status).toBe('pending')
-    expect(await talk.ok('WaitForJob', { id: job.id })).toMatchObject({ status: 'completed', toVersion: '2.1.0', error: '' })
+    expect(await talk.ok('WaitForJob', { id: job.id })).toMatchObject({ status: 'completed', toVersion: '2.2.0', error: '' })
     expect(await talk.ok('GetMigrationStatus')).toMatchObject({ phase: 'done', job: { id: job.id } })
     expect(await talk.ok('ValidateDataIntegrity')).toMatchObject({ valid: true, errorsFound: 0 })
     await talk.ok('RollbackMigration', { migrationID: job.id })
@@ -129,7 +129,7 @@ describe('JSON-RPC on stdin and stdout', () => {
     waited.write('{"jsonrpc":"2.0","id":1,"method":"StartMigration"}\n')
     expect(await waited.end()).toBe(0)
     expect(waited.said.find((m) => m.id === 1)?.result).toMatchObject({ status: 'pending' })
-    expect(['1.0.0', '2.1.0']).toContain(box.current().schemaVersion)
+    expect(['1.0.0', '2.2.0']).toContain(box.current().schemaVersion)
     expect((box.doc('status') as { state: string }).state).not.toBe('running')
     box.allowLeftovers()
     box.judge()

@@ -10,14 +10,17 @@ const current = () => {
   const { directory, schemaVersion } = JSON.parse(readFileSync(join(store, 'CURRENT'), 'utf8'))
   return { root: join(store, directory), version: schemaVersion }
 }
+// The last version that changed the days.
+const headed = (version) => (version === '1.1.0' || version === '2.2.0' ? version : '1.2.0')
 const header = (version) => ({
   formatVersion: '1',
-  schemaVersion: version === '1.1.0' ? '1.1.0' : '1.2.0',
+  schemaVersion: headed(version),
   createdWith: 'NetMonitor',
-  migrations: [{ version: version === '1.1.0' ? '1.1.0' : '1.2.0', description: 'written by the application' }],
+  migrations: [{ version: headed(version), description: 'written by the application' }],
 })
 const recordOf = (version, ts, ms) => {
   if (version === '1.0.0') return { ts, id: 'fd6a02b', ms, st: 0, err: null }
+  if (version === '2.2.0') return { ts, endpoint_id: 'fd6a02b', latency_ms: ms, st: 0 }
   const rest = { endpoint_id: 'fd6a02b', latency_ms: ms, status: 'success' }
   return version === '1.1.0' ? { timestamp: new Date(ts).toISOString(), ...rest } : { ts, ...rest }
 }

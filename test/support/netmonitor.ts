@@ -1,5 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { COMPACT, v2_2 } from '../../migrations/schemas.ts'
+import { GO_STYLE } from '../../src/core/json/index.ts'
+import { codecOf } from '../../src/core/schema.ts'
 
 /** NetMonitor's data as its builds of each schema version read and write it: whole files, truncated and written in place. */
 
@@ -29,37 +32,37 @@ const header = (version: string): Values => ({
 /** One measurement, in the words of a schema version. */
 const recordOf = (version: string, ts: number, ms: number): Values => {
   if (version === '1.0.0') return { ts, id: 'fd6a02b', ms, st: 0, err: null }
+  if (version === '2.2.0') return { ts, endpoint_id: 'fd6a02b', latency_ms: ms, st: 0 }
   const rest = { endpoint_id: 'fd6a02b', latency_ms: ms, status: 'success' }
   return version === '1.1.0' ? { timestamp: new Date(ts).toISOString(), ...rest } : { ts, ...rest }
 }
 
 const newDay = (version: string, date: string): Day | Values[] => {
   if (version === '1.0.0') return []
-  // 2.x left the days as they were at 1.2.0.
-  return { header: header(version === '1.1.0' ? '1.1.0' : '1.2.0'), date, results: [] }
+  // 2.0.0 and 2.1.0 left the days as they were at 1.2.0.
+  return { header: header(version === '1.1.0' || version === '2.2.0' ? version : '1.2.0'), date, results: [] }
 }
 
 const listOf = (day: Day | Values[]): Values[] => (Array.isArray(day) ? day : day.results)
 
-const readDay = (directory: string, date: string): Values[] => {
-  const path = join(directory, `data/${date}.json`)
-  return existsSync(path) ? listOf(JSON.parse(readFileSync(path, 'utf8')) as Day | Values[]) : []
-}
+/** A day in either format. */
+const readDay = (path: string): Day | Values[] => codecOf(v2_2.kinds.daily, path).read(readFileSync(path), 'go').value as Day | Values[]
 
 /** Reads the day, adds a record, and writes all of it back in place, as `os.WriteFile` does. */
 export const appendRecord = (directory: string, version: string, date: string, ts: number, ms: number): void => {
-  const path = join(directory, `data/${date}.json`)
-  const day = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Day | Values[]) : newDay(version, date)
+  const [plain, compact] = [`data/${date}.json`, `data/${date}${COMPACT}`]
+  const path = join(directory, existsSync(join(directory, compact)) ? compact : plain)
+  const day = existsSync(path) ? readDay(path) : newDay(version, date)
   listOf(day).push(recordOf(version, ts, ms))
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, JSON.stringify(day, null, 2))
+  writeFileSync(path, codecOf(v2_2.kinds.daily, path).write({ value: day, spelling: null, style: GO_STYLE }, 'go'))
 }
 
 /** The latencies of all records of all days that are at least `from`: tests give each of their records one of its own. */
 export const latenciesFrom = (directory: string, from: number): number[] =>
   readdirSync(join(directory, 'data'))
-    .filter((name) => /^\d{4}-\d\d-\d\d\.json$/.test(name))
-    .flatMap((name) => readDay(directory, name.slice(0, -'.json'.length)))
+    .filter((name) => /^\d{4}-\d\d-\d\d\.(json|msgpack\.gz)$/.test(name))
+    .flatMap((name) => listOf(readDay(join(directory, 'data', name))))
     .map((record) => Number(record.ms ?? record.latency_ms))
     .filter((ms) => ms >= from)
     .sort((a, b) => a - b)

@@ -33,15 +33,15 @@ const tooLong = (cause: unknown): unknown =>
  * The text of a document, for the caller to encode as UTF-8.
  *
  * `go` is always two spaces, LF, no byte order mark, no final newline. `source` uses `style` (the one of the parsed
- * document, byte order mark included; without one, the white space of `go`). `spelling` gives untouched strings and key
+ * document, byte order mark included; without one, the white space of `go`); with `keepStyle` so does `go`. `spelling` gives untouched strings and key
  * orders their source text. Errors: INVALID_RESULT, as `checkSerialisable`.
  */
 export const stringifyJson = (
   value: unknown,
-  options: { layout: Layout; spelling?: Spelling | null; style?: Style; maxDepth?: number },
+  options: { layout: Layout; spelling?: Spelling | null; style?: Style; maxDepth?: number; keepStyle?: boolean },
 ): string => {
-  const { layout, spelling = null, maxDepth } = options
-  const style = layout === 'go' ? GO_STYLE : (options.style ?? GO_STYLE)
+  const { layout, spelling = null, maxDepth, keepStyle = false } = options
+  const style = layout === 'go' && !keepStyle ? GO_STYLE : (options.style ?? GO_STYLE)
   try {
     return (style.bom ? '\ufeff' : '') + body(value, layout, spelling, style, maxDepth) + style.tail
   } catch (error) {

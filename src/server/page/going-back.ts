@@ -12,12 +12,17 @@ import type { Carried, Failure, Overview, Preview } from './types.ts'
 
 type Kind = 'rollback' | 'redo'
 
+const STAYS: Readonly<Record<string, string>> = {
+  kept: ' stays as it is there',
+  unreadable: ' stays as it is there: what was written cannot be read, and is in the history',
+}
+
 const comes = ({ path, result, added, removed, clashes }: Carried): Child =>
   h(
     'span',
     {},
     h('code', {}, path),
-    result === 'removed' ? ' is removed there, too' : result === 'kept' ? ' stays as it is there' : '',
+    result === 'removed' ? ' is removed there, too' : (STAYS[result] ?? ''),
     added > 0 ? ` ${many(added, 'record')} more` : '',
     removed > 0 ? ` ${many(removed, 'record')} fewer` : '',
     clashes > 0 ? `; ${many(clashes, 'clash', 'clashes')}: the newer one wins, the other stays in the history` : '',

@@ -1,0 +1,116 @@
+import type { AnyMigration } from './chain.ts'
+import type { Dataset } from './dataset.ts'
+import { StrataError } from './errors.ts'
+import { kindOf, matchesGlob, patternsOf } from './schema.ts'
+
+/** The paths that files have at another chain position, where they are known: a file goes where it is already. */
+export type There = { readonly position: number; readonly paths: Iterable<string> }
+
+const migrationAt = ({ chain }: Dataset, index: number): AnyMigration => {
+  const m = chain.migrations[index]
+  if (m === undefined) throw new StrataError('ABSENT', `there is no migration at position ${index}`)
+  return m
+}
+
+const unlike = (m: AnyMigration, path: string, kind: string): StrataError =>
+  new StrataError('INVALID_RESULT', `${path} is no path of the kind ${kind}`, {
+    data: { file: path, kind, step: m.to.version },
+    hint: `Let files.${kind}.path give a path that the kind's patterns match.`,
+  })
+
+/** The path that a file had before migration `index`. */
+export const pathBefore = (dataset: Dataset, path: string, index: number): string => {
+  const m = migrationAt(dataset, index)
+  const kind = kindOf(m.to.kinds, path)
+  const back = kind === undefined ? undefined : m.files[kind]?.path?.rollback
+  return back?.(path) ?? path
+}
+
+/** Which path each file of a dataset has, version by version. `base`: the chain position that the dataset is at. */
+export class Paths {
+  readonly #dataset: Dataset
+  readonly #base: number
+  /** For each chain position: the path there, to that at `base`. */
+  readonly #at = new Map<number, ReadonlyMap<string, string>>()
+  readonly #lists = new Map<string, readonly string[]>()
+  readonly #settled: ReadonlyMap<string, string>
+
+  constructor(dataset: Dataset, paths: readonly string[], base: number, there?: There) {
+    this.#dataset = dataset
+    this.#base = base
+    this.#at.set(base, new Map(paths.map((path) => [path, path])))
+    this.#settled = there === undefined ? new Map() : this.#settle(there)
+  }
+
+  /** The paths of a kind at a chain position, in order. */
+  list(kind: string, position: number): readonly string[] {
+    const key = `${position} ${kind}`
+    const known = this.#lists.get(key)
+    if (known !== undefined) return known
+    const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
+    const patterns = patternsOf(kinds[kind])
+    const paths = [...this.#all(position).keys()].filter((path) => patterns.some((glob) => matchesGlob(glob, path))).sort()
+    this.#lists.set(key, paths)
+    return paths
+  }
+
+  /** The paths at `base` that a pattern matches. */
+  matching(glob: string): string[] {
+    return [...this.#all(this.#base).keys()].filter((path) => matchesGlob(glob, path))
+  }
+
+  /** The path at `base` of the file that is at `path` at another position; undefined when there is none. */
+  origin(path: string, position: number): string | undefined {
+    return this.#all(position).get(path)
+  }
+
+  /** The path that a file has after migration `index`. */
+  after(path: string, index: number): string {
+    const m = migrationAt(this.#dataset, index)
+    const kind = kindOf(m.from.kinds, path)
+    const move = kind === undefined ? undefined : m.files[kind]?.path?.migrate
+    if (kind === undefined || move === undefined) return path
+    const moved = this.#settled.get(`${index} ${path}`) ?? move(path, this.list(kind, index))
+    const target = m.to.kinds[kind]
+    if (typeof moved !== 'string' || !patternsOf(target).some((glob) => matchesGlob(glob, moved))) throw unlike(m, moved, kind)
+    return moved
+  }
+
+  /** The path at another position. */
+  between(path: string, from: number, to: number): string {
+    let at = path
+    for (let i = from; i < to; i++) at = this.after(at, i)
+    for (let i = from; i > to; i--) at = pathBefore(this.#dataset, at, i - 1)
+    return at
+  }
+
+  #all(position: number): ReadonlyMap<string, string> {
+    const known = this.#at.get(position)
+    if (known !== undefined) return known
+    const isUp = position > this.#base
+    const nearer = this.#all(isUp ? position - 1 : position + 1)
+    const m = migrationAt(this.#dataset, isUp ? position - 1 : position)
+    if (Object.values(m.files).every((step) => step.path === undefined)) return nearer
+    const moved = Array.from(nearer, ([path, origin]): [string, string] => [
+      isUp ? this.after(path, position - 1) : pathBefore(this.#dataset, path, position),
+      origin,
+    ])
+    const all = new Map(moved)
+    this.#at.set(position, all)
+    return all
+  }
+
+  /** The way of each file that is there already. */
+  #settle({ position, paths }: There): ReadonlyMap<string, string> {
+    const settled = new Map<string, string>()
+    for (const path of paths) {
+      let at = path
+      for (let i = position - 1; i >= 0; i--) {
+        const before = pathBefore(this.#dataset, at, i)
+        settled.set(`${i} ${before}`, at)
+        at = before
+      }
+    }
+    return settled
+  }
+}

@@ -1,0 +1,198 @@
+import { join } from 'node:path'
+import type { FileEntry } from '../core/manifest.ts'
+import { Paths } from '../core/paths.ts'
+import { isTouched } from '../core/reads.ts'
+import { removeTree } from '../storage/durable.ts'
+import type { EncodedBatch } from '../storage/pack-write.ts'
+import type { Scanned } from '../storage/scan.ts'
+import { batches } from './batches.ts'
+import type { Context } from './context.ts'
+import type { Memo } from './memo.ts'
+import type { Pool } from './pool.ts'
+import type { ProgressSink } from './progress.ts'
+import type { RecallTask, TransformFile, TransformTask, Transformed } from './task-types.ts'
+
+export type StageSource = {
+  readonly root: string
+  readonly files: ReadonlyMap<string, FileEntry>
+  readonly scanned: Scanned
+  /** Where a file's bytes come from instead of the directory. */
+  readonly bytes?: ((file: FileEntry) => Uint8Array) | undefined
+  /** Where files are already at the last target: a step that moves files leaves those where they are. */
+  readonly there?: readonly string[]
+  /** Files that could not be read before, and go on as they are. */
+  readonly damaged?: ReadonlySet<string>
+}
+export type StageTarget = { readonly position: number; readonly snapshot: string }
+
+/** Where encoded blobs go: a transaction, or a place to hold them until it is clear which are wanted. */
+export type BlobSink = { readonly addBatch: (batch: EncodedBatch) => void }
+
+export type Progress = ProgressSink['advance']
+export type Workers = { readonly pool: Pool; readonly sink: BlobSink; readonly progress: Progress }
+
+/** Files on their way through consecutive steps, each by itself: what became of every one of them at every target. */
+export class Pass {
+  readonly base: number
+  readonly targets: readonly StageTarget[]
+  /** Place of the first target among those of the job. */
+  readonly offset: number
+  readonly results = new Map<string, Transformed>()
+  readonly remembered = new Set<string>()
+  /** SHA-256 of what each file was made from. */
+  readonly inputs = new Map<string, string>()
+  readonly memo: Memo | null
+  /** Outputs of each target that were written, or removed, since `mark`. */
+  #touched: Set<string>[] = []
+  readonly #context: Context
+  #round = 0
+
+  constructor(context: Context, base: number, targets: readonly StageTarget[], offset: number, memo: Memo | null) {
+    this.#context = context
+    this.base = base
+    this.targets = targets
+    this.offset = offset
+    this.memo = memo
+    this.mark()
+  }
+
+  mark(): void {
+    this.#touched = this.targets.map(() => new Set())
+  }
+
+  touched(index: number): Set<string> {
+    return this.#touched[index] ?? new Set()
+  }
+
+  directory(index: number): string {
+    return this.#context.paths.staged(this.targets[index]?.snapshot ?? '')
+  }
+
+  /** Transforms files of the source; returns those that have changed since they were captured. */
+  async transform(source: StageSource, paths: Iterable<string>, workers: Workers): Promise<string[]> {
+    const { pool, sink, progress } = workers
+    const stale: string[] = []
+    const all = [...paths].flatMap((path) => source.files.get(path) ?? [])
+    const wanted = this.memo === null ? all : await this.#recall(this.memo, source, all, workers)
+    const task = this.#task(source)
+    const { bytes, damaged } = source
+    const withMore = (file: FileEntry): TransformFile => ({
+      ...file,
+      ...(bytes === undefined ? {} : { bytes: bytes(file) }),
+      ...(damaged?.has(file.path) === true ? { isAsItIs: true } : {}),
+    })
+    const tasks = (function* (): Generator<TransformTask> {
+      for (const files of batches(wanted)) yield { ...task, files: files.map(withMore) }
+    })()
+    await pool.each(tasks, (result) => {
+      sink.addBatch(result.pack)
+      stale.push(...result.stale)
+      for (const file of result.files) this.take(file, source.files)
+      this.memo?.add(result.files, source.files)
+      const done = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
+      progress(
+        result.files.length,
+        done,
+        result.files.reduce((sum, f) => sum + f.records, 0),
+        result.files.at(-1)?.path ?? null,
+      )
+    })
+    return stale
+  }
+
+  /** Forgets a file's outputs: it has changed or gone. */
+  drop(path: string): void {
+    this.remembered.delete(path)
+    const result = this.results.get(path)
+    this.targets.forEach((_, i) => {
+      for (const made of result?.steps[i] ?? []) {
+        this.#touched[i]?.add(made.path)
+        removeTree(this.#context.fs, join(this.directory(i), made.path))
+      }
+    })
+    this.results.delete(path)
+    this.inputs.delete(path)
+  }
+
+  take(result: Transformed, source?: ReadonlyMap<string, FileEntry>): void {
+    this.results.set(result.path, result)
+    const input = source?.get(result.path)
+    if (input !== undefined) this.inputs.set(result.path, input.sha256)
+    result.steps.forEach((outputs, i) => {
+      for (const { path } of outputs) this.#touched[i]?.add(path)
+    })
+  }
+
+  /** Files whose result depends on one of `changed`, or that have to be elsewhere now that these are the paths there are. */
+  dependents(changed: readonly string[], paths: readonly string[]): string[] {
+    const set = new Set(changed)
+    const isMoved = this.#misplaced(paths)
+    return [...this.results.values()].filter((r) => r.reads.some((read) => isTouched(read, set)) || isMoved(r)).map((r) => r.path)
+  }
+
+  /** The files whose outputs at the last target are any of these. */
+  owners(paths: ReadonlySet<string>): string[] {
+    return [...this.results.values()].filter((r) => r.steps.at(-1)?.some((made) => paths.has(made.path))).map((r) => r.path)
+  }
+
+  #misplaced(paths: readonly string[]): (result: Transformed) => boolean {
+    const { dataset } = this.#context
+    const moves = dataset.chain.migrations
+      .slice(this.base, this.targets.at(-1)?.position)
+      .some((m) => Object.values(m.files).some((step) => step.path !== undefined))
+    if (!moves) return () => false
+    const now = new Paths(dataset, paths, this.base)
+    return ({ path, damaged, steps }) =>
+      !damaged &&
+      this.targets.some(({ position }, i) => {
+        const made = steps[i] ?? []
+        return made.length > 0 && !made.some((file) => file.path === now.between(path, this.base, position))
+      })
+  }
+
+  /** Takes over what is remembered; returns the files that have to be worked out. */
+  async #recall(memo: Memo, { files }: StageSource, wanted: readonly FileEntry[], { pool, sink, progress }: Workers): Promise<FileEntry[]> {
+    const isMoved = this.#misplaced([...files.keys()])
+    const { known, rest } = memo.sort(wanted, files)
+    const usable = known.filter((file) => !isMoved(file))
+    const byPath = new Map(usable.map((file) => [file.path, file]))
+    const again = new Set([...rest, ...known.filter((file) => !byPath.has(file.path))].map(({ path }) => path))
+    const staging = this.targets.map((_, i) => this.directory(i))
+    const tasks = (function* (): Generator<RecallTask> {
+      for (const some of batches(usable)) yield { type: 'recall', staging, files: some }
+    })()
+    await pool.each(tasks, ({ done, missed, pack }) => {
+      sink.addBatch(pack)
+      for (const path of missed) again.add(path)
+      const results = done.flatMap((path) => byPath.get(path) ?? [])
+      for (const result of results) {
+        this.take(result, files)
+        this.remembered.add(result.path)
+      }
+      memo.add(results, files)
+      const sum = (of: (path: string) => number): number => done.reduce((n, path) => n + of(path), 0)
+      progress(
+        done.length,
+        sum((path) => files.get(path)?.size ?? 0),
+        sum((path) => byPath.get(path)?.records ?? 0),
+        done.at(-1) ?? null,
+        done.length,
+      )
+    })
+    return wanted.filter(({ path }) => again.has(path))
+  }
+
+  #task(source: StageSource): Omit<TransformTask, 'files'> {
+    this.#round += 1
+    return {
+      type: 'transform',
+      key: `${source.root} ${this.targets.map((t) => t.snapshot).join(' ')} ${this.#round}`,
+      root: source.root,
+      paths: [...source.files.keys()],
+      base: this.base,
+      positions: this.targets.map((t) => t.position),
+      staging: this.targets.map((_, i) => this.directory(i)),
+      there: source.there ?? null,
+    }
+  }
+}
