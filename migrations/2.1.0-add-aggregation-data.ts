@@ -3,26 +3,25 @@ import { migration, numberOf } from '../src/index.ts'
 import { createdHeader, headerProblem } from './header.ts'
 import type { AggregateRow, ConfigV2, TimedRecord } from './schemas.ts'
 import { v2_0, v2_1 } from './schemas.ts'
-import type { Measured } from './statistics.ts'
-import { rounded, statistics } from './statistics.ts'
+import { Values, rounded, statistics } from './statistics.ts'
 import { DAY, HOUR } from './time.ts'
 
 const STEP = { version: '2.1.0', description: 'Add aggregation data' }
 const SPAN = { hourly: HOUR, daily: DAY } as const
 
 type Period = keyof typeof SPAN
-type Bucket = { readonly startTime: number; readonly endpointId: string; tests: number; successes: number; readonly latencies: Measured[] }
+type Bucket = { readonly startTime: number; readonly endpointId: string; tests: number; successes: number; readonly latencies: Values }
 
 const add = (bucket: Bucket, { status, latency_ms }: TimedRecord): void => {
   bucket.tests += 1
   if (status !== 'success') return
   bucket.successes += 1
   // A success without a latency counts as a test only.
-  if (latency_ms !== null) bucket.latencies.push(latency_ms)
+  if (latency_ms !== null) bucket.latencies.add(latency_ms)
 }
 
 /** The records by UTC hour or day, and by endpoint; emptied ones are left out. */
-const bucketsOf = (records: readonly TimedRecord[], span: number): Bucket[] => {
+const bucketsOf = (records: Iterable<TimedRecord>, span: number): Bucket[] => {
   const buckets = new Map<string, Map<number, Bucket>>()
   // Records mostly come in order of time: the last bucket of an endpoint is nearly always the next one's.
   const latest = new Map<string, Bucket>()
@@ -43,7 +42,7 @@ const bucketsOf = (records: readonly TimedRecord[], span: number): Bucket[] => {
 
 const bucketOf = (buckets: Map<string, Map<number, Bucket>>, startTime: number, endpointId: string): Bucket => {
   const own = buckets.get(endpointId) ?? new Map<number, Bucket>()
-  const bucket = own.get(startTime) ?? { startTime, endpointId, tests: 0, successes: 0, latencies: [] }
+  const bucket = own.get(startTime) ?? { startTime, endpointId, tests: 0, successes: 0, latencies: new Values() }
   buckets.set(endpointId, own.set(startTime, bucket))
   return bucket
 }

@@ -72,10 +72,11 @@ const config = endpoints.steps()
 
 const isEmptied = (record: CompactRecord): boolean => record.endpoint_id === '' && numberOf(record.ts) === 0
 
-const dayOf = (path: string, records: readonly CompactRecord[], bytes: number): IndexedDay => {
+const dayOf = (path: string, records: Iterable<CompactRecord>, bytes: number): IndexedDay => {
   const ids = new Set<string>()
-  let [first, last] = [Infinity, -Infinity]
+  let [count, first, last] = [0, Infinity, -Infinity]
   for (const record of records) {
+    count += 1
     if (isEmptied(record)) continue
     const ts = numberOf(record.ts) ?? 0
     first = Math.min(first, ts)
@@ -86,7 +87,7 @@ const dayOf = (path: string, records: readonly CompactRecord[], bytes: number): 
   return {
     date: dateOf(path),
     file: path,
-    records: records.length,
+    records: count,
     firstTs: isAny ? first : null,
     lastTs: isAny ? last : null,
     endpointIds: [...ids].sort(),

@@ -67,8 +67,11 @@ type RecordStep<A, B, F extends Kinds, T extends Kinds, S> = Move & {
   record: { migrate: RecordPass<A, B, F, S>; rollback?: RecordPass<B, A, T, S> }
 }
 
-/** A file of a kind, whole: `doc` without its records, the records (none for a kind that has none), and its bytes on the disk. */
-export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonly records: readonly Rec<K>[]; readonly size: number }
+/**
+ * A file of a kind, whole: `doc` without its records, the records (none for a kind that has none), and its bytes on the disk. Records
+ * are read as they are asked for, as often as wanted: of a large file they are never all in memory.
+ */
+export type FileView<K> = { readonly path: string; readonly doc: Doc<K>; readonly records: Iterable<Rec<K>>; readonly size: number }
 
 // The classic test of type identity: two generic functions are the same type only if A and B are.
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
@@ -190,7 +193,7 @@ export type AnyCtx = Common & {
   readonly find: (kind: string, path?: string) => unknown
   readonly paths: (kind: string) => readonly string[]
 }
-export type AnyView = { readonly path: string; readonly doc: unknown; readonly records: readonly unknown[]; readonly size: number }
+export type AnyView = { readonly path: string; readonly doc: unknown; readonly records: Iterable<unknown>; readonly size: number }
 export type AnyLaw = { before(unit: unknown): unknown; after(unit: unknown): unknown }
 export type AnyPass = {
   scan?: { init(doc: unknown): unknown; add?(sum: unknown, record: unknown, ctx: AnyCtx): unknown }

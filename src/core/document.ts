@@ -14,8 +14,10 @@ export type Parsed = {
   readonly json: JsonDoc
   /** Records that the schema does not describe, and their places in the whole list: no step sees them, and they come back when it is written. */
   readonly aside?: readonly Aside[]
+  /** Where these are some of the records of a file: the place of the first in the whole list. */
+  readonly first?: number
 }
-type Aside = { readonly index: number; readonly record: unknown }
+export type Aside = { readonly index: number; readonly record: unknown }
 
 const PLACE: readonly unknown[] = Object.freeze([])
 
@@ -24,7 +26,8 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const wrong = (message: string): StrataError =>
   new StrataError('INVALID_RESULT', message, { hint: 'Compare the file with an undamaged one of the same kind.' })
 
-const splitRecords = (json: JsonDoc, at: string): Parsed => {
+/** Takes the records, the list at `at`, out of a document. Throws INVALID_RESULT where there is none. */
+export const splitRecords = (json: JsonDoc, at: string): Parsed => {
   if (at === '') {
     if (!Array.isArray(json.value)) throw wrong('the document should be an array of records')
     return { head: null, records: json.value, json }
@@ -57,13 +60,13 @@ export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
 }
 
 /** All records again, those that were set aside in their places. */
-const allRecords = ({ records, aside = [] }: Parsed): readonly unknown[] | null =>
+export const allRecords = ({ records, aside = [] }: Parsed): readonly unknown[] | null =>
   // Ascending: each place counts those that came back before it.
   records === null ? null : aside.reduce<readonly unknown[]>((all, { index, record }) => all.toSpliced(index, 0, record), records)
 
 /** The place of a record in the whole list, by its place among those that a step sees. */
-export const placeOf = ({ aside = [] }: Parsed, position: number): number =>
-  aside.reduce((at, { index }) => (index <= at ? at + 1 : at), position)
+export const placeOf = ({ aside = [], first = 0 }: Parsed, position: number): number =>
+  first + aside.reduce((at, { index }) => (index <= at ? at + 1 : at), position)
 
 /** The whole value again, as it is written. */
 const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | null): unknown => {
@@ -75,6 +78,16 @@ const joinRecords = (kind: Kind, head: unknown, records: readonly unknown[] | nu
   head[kind.at] = records
   return head
 }
+
+/** The document with an empty list in the place of the records, as it is when it has been written and read: a step that is run alone finds the same. */
+export const withPlace = (kind: Kind, head: unknown): unknown =>
+  kind.at === undefined || kind.at === '' || !isObject(head) || head[kind.at] === PLACE
+    ? head
+    : fromEntries([...entries(head), [kind.at, PLACE]])
+
+/** The document with another list of records in their place, which stays as it is. */
+export const withRecords = (kind: Kind, head: unknown, list: readonly unknown[]): unknown =>
+  kind.at === '' ? list : joinRecords(kind, isObject(head) ? fromEntries(entries(head)) : head, list)
 
 /** Throws the RESULT_ error, with the record's index, for the first thing in a result that JSON cannot hold; INVALID_RESULT for instances. */
 export const refuseUnstorable = (parsed: Pick<Parsed, 'head' | 'records'>): void => {

@@ -11,6 +11,16 @@ export type Ending = 'CANCELLED' | 'MIGRATION_TIMEOUT'
 /** What a step is working at: the file, the record in it (null: what is around the records), and that very value. */
 export type At = { readonly file: string; readonly record: number | null; readonly unit: unknown }
 
+/** A document and its records, as what a step's function is given: however many there are, they are looked at one by one. */
+export class Listed {
+  readonly head: unknown
+  readonly records: Iterable<unknown>
+  constructor(head: unknown, records: Iterable<unknown>) {
+    this.head = head
+    this.records = records
+  }
+}
+
 export type CtxParts = {
   readonly m: AnyMigration
   readonly direction: string
@@ -27,13 +37,21 @@ const uuidFrom = (hex: string): string => {
   return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `${variant}${hex.slice(18, 20)}`, hex.slice(20, 32)].join('-')
 }
 
+const seedOf = (place: readonly unknown[], unit: unknown): string => {
+  const hash = createHash('sha256').update(JSON.stringify(place))
+  const parts = unit instanceof Listed ? unit.records : []
+  hash.update(JSON.stringify([unit instanceof Listed ? unit.head : unit]))
+  for (const record of parts) hash.update(JSON.stringify([record]))
+  return hash.digest('hex')
+}
+
 /** Ids of version 8 (RFC 9562): the SHA-256 of step, path, place, input and how many were given out for that input before. */
 const idsOf = ({ m, direction, at }: CtxParts): (() => string) => {
   let here: { unit: unknown; record: number | null; seed: string; calls: number } | undefined
   return () => {
     const { file, record, unit } = at()
     if (here === undefined || here.unit !== unit || here.record !== record)
-      here = { unit, record, seed: JSON.stringify([m.to.version, direction, file, record, unit]), calls: 0 }
+      here = { unit, record, seed: seedOf([m.to.version, direction, file, record], unit), calls: 0 }
     here.calls += 1
     return uuidFrom(createHash('sha256').update(`${here.calls} ${here.seed}`).digest('hex'))
   }

@@ -23,26 +23,39 @@ export const runStep = (step: AnyFileStep, parsed: Parsed, direction: Direction,
   return { ...parsed, ...runPass(pass, parsed, ctx, cursor) }
 }
 
-const runPass = (pass: AnyPass, parsed: Parsed, ctx: AnyCtx, cursor: Cursor): { head: unknown; records: unknown[] } => {
-  const input = parsed.records ?? []
+/** What the records of a file, or some of them, add to the sum. */
+export const runScan = (pass: AnyPass, before: unknown, parsed: Parsed, ctx: AnyCtx, cursor: Cursor): unknown => {
   const { scan } = pass
-  let sum: unknown = scan?.init(parsed.head)
+  let sum = before
   if (scan?.add !== undefined)
-    for (let i = 0; i < input.length; i++) {
+    parsed.records?.forEach((record, i) => {
       cursor.record = placeOf(parsed, i)
-      cursor.unit = input[i]
-      sum = settled(scan.add(sum, input[i], ctx))
-    }
+      cursor.unit = record
+      sum = settled(scan.add?.(sum, record, ctx))
+    })
   cursor.record = null
-  cursor.unit = parsed.head
-  const head = settled(pass.head(parsed.head, sum, ctx))
-  const records = input.map((record, i) => {
+  return sum
+}
+
+export const runHead = (pass: AnyPass, head: unknown, sum: unknown, ctx: AnyCtx, cursor: Cursor): unknown => {
+  cursor.unit = head
+  return settled(pass.head(head, sum, ctx))
+}
+
+export const runRecords = (pass: AnyPass, parsed: Parsed, sum: unknown, ctx: AnyCtx, cursor: Cursor): unknown[] => {
+  const records = (parsed.records ?? []).map((record, i) => {
     cursor.record = placeOf(parsed, i)
     cursor.unit = record
     return settled(pass.record(record, sum, ctx))
   })
   cursor.record = null
-  return { head, records }
+  return records
+}
+
+const runPass = (pass: AnyPass, parsed: Parsed, ctx: AnyCtx, cursor: Cursor): { head: unknown; records: unknown[] } => {
+  const sum = runScan(pass, pass.scan?.init(parsed.head), parsed, ctx, cursor)
+  const head = runHead(pass, parsed.head, sum, ctx, cursor)
+  return { head, records: runRecords(pass, parsed, sum, ctx, cursor) }
 }
 
 /** A result must be of the schema's shape. What cannot be stored at all is said as that. */

@@ -1,15 +1,18 @@
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { StrataError } from './errors.ts'
-import type { OtherDocument, RunOptions, StepFile } from './file-work.ts'
+import type { StepFile } from './file-work.ts'
 import { FileWork } from './file-work.ts'
 import { freeze } from './freeze.ts'
+import type { Pieces } from './json/index.ts'
+import { LargeWork } from './large-work.ts'
 import type { Issue } from './issues.ts'
 import type { Gathered } from './notes.ts'
 import type { There } from './paths.ts'
 import { Paths } from './paths.ts'
 import type { Read } from './reads.ts'
 import { UNSTEADY } from './reads.ts'
+import type { OtherDocument, RunOptions } from './work.ts'
 import { kindOf } from './schema.ts'
 
 /** The dataset as a step finds it: at chain position `base`, where a file may be behind: `start` is the position that it is at. */
@@ -33,6 +36,11 @@ export type FileResult = {
   readonly reads: readonly Read[]
   readonly gathered: readonly Gathered[]
 }
+
+/** A file of any size, somewhere. */
+export type Kept = { readonly pieces: Pieces; readonly size: number }
+/** Takes the file `path` at a chain position. */
+export type Keep = (position: number, path: string, pieces: Iterable<Uint8Array>) => Kept
 
 const fileOf = ({ path, bytes, from }: StepFile): StepFile => ({ path, bytes, from })
 
@@ -58,6 +66,50 @@ export class Transformer {
     return this.#working?.place ?? { step: null, record: null }
   }
 
+  /**
+   * Takes a large file through steps, or one whose records are spelled in many ways: piece by piece, so that memory does not grow with
+   * it. Undefined where a step has to see it whole. `start`: the file; `keep`: puts a step's result somewhere. Throws as `file`.
+   */
+  byRecords(path: string, from: number, to: number, start: Kept, keep: Keep): FileResult | undefined {
+    const work = new LargeWork(this, this.#dataset, path)
+    const first = this.#source.start(path)
+    if (!work.canStream(Math.max(from, first), to)) return undefined
+    this.#working = work
+    let [now, isThere, others]: [Kept, boolean, FileWork[]] = [start, true, []]
+    const steps: StepFile[][] = []
+    for (let i = from; i < to; i++) {
+      if (i < first || work.damaged) {
+        steps.push([{ path, bytes: null, from: path }])
+        continue
+      }
+      const own: StepFile[] = []
+      if (isThere) {
+        const before = work.place.file
+        const kept = this.#kept(work, i, now, keep)
+        isThere = kept !== null
+        now = kept ?? now
+        if (isThere) own.push({ path: work.place.file, bytes: null, from: before })
+      }
+      const derived = isThere ? work.after(i, now.pieces, now.size) : []
+      const live = [...derived, ...others.flatMap((one) => one.step(i, () => new Uint8Array()))]
+      others = live.map((one) => one.work)
+      steps.push([...own, ...live.map(fileOf)])
+    }
+    const { notes, damaged, records } = work
+    return { path, steps, issues: notes.issues, damaged, records, reads: notes.reads.all, gathered: notes.gathered }
+  }
+
+  /** The result of a step, where it is kept; null where the file is dropped. */
+  #kept(work: LargeWork, index: number, now: Kept, keep: Keep): Kept | null {
+    try {
+      const output = work.stream(index, now.pieces)
+      return output === 'same' ? now : output === 'gone' ? null : keep(index + 1, output.path, output.pieces)
+    } catch (error) {
+      if (work.isUnreadable(error, this.#dataset.chain.schemas[index]?.kinds ?? {})) return now
+      throw error
+    }
+  }
+
   /** Takes one file through the steps `from`..`to - 1`. Throws MIGRATION_FAILED, INVALID_RESULT, DATA_LOST or a JSON_ error. */
   file(path: string, from: number, to: number): FileResult {
     const work = new FileWork(this, this.#dataset, path)
@@ -72,11 +124,34 @@ export class Transformer {
           return one.step(i, () => this.#source.bytes(path))
         })
         works = live.map((one) => one.work)
+        if (work.isOddlySpelt) {
+          const odd = this.#inMemory(path, from, to)
+          if (odd !== undefined) return odd
+        }
         steps.push(live.map(fileOf))
       }
     }
     const { notes, damaged, records } = work
     return { path, steps, issues: notes.issues, damaged, records, reads: notes.reads.all, gathered: notes.gathered }
+  }
+
+  /** Record by record, each keeps its spelling whatever becomes of the others. */
+  #inMemory(path: string, from: number, to: number): FileResult | undefined {
+    const bytes = this.#source.bytes(path)
+    const made = new Map<number, Uint8Array>()
+    const kept = (own: Uint8Array): Kept => ({ pieces: () => [own], size: own.byteLength })
+    const result = this.byRecords(path, from, to, kept(bytes), (position, _, pieces) => {
+      const all = Buffer.concat([...pieces])
+      made.set(position, all)
+      return kept(all)
+    })
+    if (result === undefined) return undefined
+    // The file's own output is the first of each step.
+    const steps = result.steps.map(([own, ...rest], i) => {
+      const output = made.get(from + i + 1)
+      return own === undefined ? rest : [output === undefined ? own : { ...own, bytes: output }, ...rest]
+    })
+    return { ...result, steps }
   }
 
   /** The file `path` of the source at chain position `index`, by migrating or rolling back in memory. */

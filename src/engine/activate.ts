@@ -72,7 +72,14 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
       { step: target.schemaVersion },
     )
   const bytes = now.snapshot.bytes
-  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
+  const pool = new Pool({
+    fs: context.fs,
+    packs: context.paths.packs,
+    dataset: context.dataset,
+    module: context.module,
+    bytes,
+    workers: context.workers,
+  })
   try {
     return await verifySnapshot(context, pool, now.snapshot, now.files.values())
   } finally {

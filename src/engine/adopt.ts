@@ -205,7 +205,7 @@ const adoptSpec = (
       for (const path of changed) resolve(work, sides, path)
       // What a merge has replaced never becomes an object.
       const wanted = work.staging.objects()
-      for (const { buffer, table } of held) work.transaction.addBatch({ buffer, table: table.filter((row) => wanted.has(row.oid)) })
+      for (const batch of held) work.transaction.addBatch({ ...batch, table: batch.table.filter((row) => wanted.has(row.oid)) })
       const produced = work.staging.produced()
       const ours = { root: context.paths.snapshot(before.snapshot.id), files: before.files, scanned: theirs.scanned }
       await work.staging.transform(

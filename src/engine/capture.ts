@@ -77,7 +77,7 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
   const staging = paths.staged(wanted.id)
   const base = versionIndex(dataset.chain, wanted.version)
   makeFolders(context, staging, from.scanned)
-  const pool = new Pool({ fs, dataset, module: context.module, bytes: bytesOf(from.scanned), workers: context.workers })
+  const pool = new Pool({ fs, packs: paths.packs, dataset, module: context.module, bytes: bytesOf(from.scanned), workers: context.workers })
   const transaction = session.repository.begin()
   const files = new Map<string, FileEntry>()
   const findings: Issue[] = []

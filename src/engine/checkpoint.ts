@@ -56,7 +56,7 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const base = versionIndex(dataset.chain, snapshot.schemaVersion)
   const tasks = tasksFor(paths.snapshot(id), base < 0 ? null : base, looked, known)
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
-  const pool = new Pool({ fs, dataset, module: context.module, bytes, workers: context.workers })
+  const pool = new Pool({ fs, packs: paths.packs, dataset, module: context.module, bytes, workers: context.workers })
   const transaction = repository.begin()
   const files = new Map(known)
   const changed = new Map<string, Captured>()

@@ -57,7 +57,14 @@ const examineOne = async (
   const wasEdited = isEdited(looked, repository.commit(snapshot.commit).committer.timestamp * 1000)
   const wanted = files.filter((f) => inPart(f, part))
   const bytes = wanted.reduce((sum, f) => sum + f.size, 0)
-  const pool = new Pool({ fs: context.fs, dataset: context.dataset, module: context.module, bytes, workers: context.workers })
+  const pool = new Pool({
+    fs: context.fs,
+    packs: context.paths.packs,
+    dataset: context.dataset,
+    module: context.module,
+    bytes,
+    workers: context.workers,
+  })
   try {
     const { wrong, files: count } = await checkDirectory(pool, root, wanted)
     const found = wrong.map(({ path, why }) =>

@@ -11,7 +11,7 @@ type Progress = (files: number, bytes: number) => void
 /** Writes files from the repository below `to`, whose folders are there; each is checked against its SHA-256. Throws CORRUPT, EXISTS. */
 export const extractFiles = async (context: Context, files: readonly FileEntry[], to: string, progress?: Progress): Promise<void> => {
   const { fs, dataset, module, workers, paths } = context
-  const pool = new Pool({ fs, dataset, module, bytes: files.reduce((sum, f) => sum + f.size, 0), workers })
+  const pool = new Pool({ fs, packs: paths.packs, dataset, module, bytes: files.reduce((sum, f) => sum + f.size, 0), workers })
   const tasks = (function* () {
     for (const batch of batches(files)) yield { type: 'extract' as const, packs: paths.packs, to, files: batch }
   })()

@@ -55,6 +55,7 @@ const activateFirst = async (session: Session, id: string): Promise<void> => {
   if (snapshot === undefined) throw new StrataError('ABSENT', `there is no snapshot ${id}`)
   const pool = new Pool({
     fs: context.fs,
+    packs: context.paths.packs,
     dataset: context.dataset,
     module: context.module,
     bytes: snapshot.bytes,

@@ -284,8 +284,8 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     spec.kind === 'migration' ? openMemos(context, runsOf(context, spec, targets, jobId), (oid) => session.repository.packs.has(oid)) : []
   const staging = new Staging(context, spec.base, targets, memos)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
-  const { fs, dataset, module, workers } = context
-  const pool = new Pool({ fs, dataset, module, bytes, workers, signal: options.signal })
+  const { fs, paths, dataset, module, workers } = context
+  const pool = new Pool({ fs, packs: paths.packs, dataset, module, bytes, workers, signal: options.signal })
   const transaction = session.repository.begin()
   const work: JobWork = {
     session,

@@ -22,14 +22,16 @@ const revive = (error: WireError): Error =>
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
-/** What a worker is started with: the dataset's module, and a word of shared memory that is set when it should stop. */
-export type WorkerData = { readonly module: string; readonly stop: Int32Array }
+/** What a worker is started with: the dataset's module, the folder of the packs, and a word of shared memory that is set when it should stop. */
+export type WorkerData = { readonly module: string; readonly packs: string; readonly stop: Int32Array }
 
 /** What a worker says once it has loaded everything: until then it may fail for want of open files or memory. */
 export type Ready = 'ready'
 
 export type PoolOptions = {
   fs: FsPort
+  /** The folder of the repository's packs. */
+  packs: string
   dataset: Dataset | null
   module: string | null
   bytes: number
@@ -40,6 +42,7 @@ export type PoolOptions = {
 /** Runs tasks in workers, or here when `bytes` of work are few. */
 export class Pool {
   readonly #fs: FsPort
+  readonly #packs: string
   readonly #dataset: Dataset | null
   readonly #module: string | null
   #size: number
@@ -52,6 +55,7 @@ export class Pool {
   /** `module` is where a worker finds the dataset; without it everything runs on this thread. `signal` tells tasks to stop. */
   constructor(options: PoolOptions) {
     this.#fs = options.fs
+    this.#packs = options.packs
     this.#dataset = options.dataset
     this.#module = options.module
     options.signal?.addEventListener('abort', () => void Atomics.store(this.#stop, 0, 1), { once: true })
@@ -101,7 +105,7 @@ export class Pool {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-    return runTask({ fs: this.#fs, dataset: this.#dataset, cancelled: () => Atomics.load(this.#stop, 0) !== 0 }, task)
+    return runTask({ fs: this.#fs, packs: this.#packs, dataset: this.#dataset, cancelled: () => Atomics.load(this.#stop, 0) !== 0 }, task)
   }
 
   #delegate(task: Task): Promise<Result> {
@@ -128,7 +132,10 @@ export class Pool {
     let worker: Worker
     try {
       // Without a module there are no workers.
-      worker = startWorker({ workerData: { module: this.#module ?? '', stop: this.#stop } satisfies WorkerData, stdin: false })
+      worker = startWorker({
+        workerData: { module: this.#module ?? '', packs: this.#packs, stop: this.#stop } satisfies WorkerData,
+        stdin: false,
+      })
     } catch {
       this.#size = this.#all.size
       return

@@ -5,7 +5,7 @@ import type { Oid } from '../core/git-objects.ts'
 import { cloneFile } from '../storage/clone.ts'
 import { writeAll } from '../storage/durable.ts'
 import type { FsPort } from '../storage/fs.ts'
-import type { EncodedBatch } from '../storage/pack-write.ts'
+import type { EncodedBatch, Spilled } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
 import type { FileStat } from '../storage/scan.ts'
 
@@ -15,13 +15,18 @@ export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update
 export class Blobs {
   readonly #bytes: { type: 'blob'; bytes: Uint8Array }[] = []
   readonly #where: number[] = []
+  readonly #spilled: Spilled[] = []
   /** Reserves a place; the object id is known after `encode`. */
   add(bytes: Uint8Array): number {
     this.#where.push(this.#bytes.length)
     return this.#bytes.push({ type: 'blob', bytes }) - 1
   }
+  /** A large one, in a file beside the packs. */
+  addLarge(spilled: Spilled): void {
+    this.#spilled.push(spilled)
+  }
   encode(): { pack: EncodedBatch; oid: (place: number) => Oid } {
-    const pack = encodeEntries(this.#bytes)
+    const pack = { ...encodeEntries(this.#bytes), spilled: this.#spilled }
     return {
       pack,
       oid: (place) => {

@@ -6,19 +6,28 @@ import { messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf, withoutPlace } from '../core/issues.ts'
+import type { Pieces } from '../core/json/index.ts'
+import { checkRecords, isStreamed } from '../core/large-work.ts'
 import { kindOf } from '../core/schema.ts'
-import { versionIn } from '../core/start.ts'
+import { isCoded, versionIn } from '../core/start.ts'
+import { readFile } from '../storage/files.ts'
+import { LARGE } from '../storage/large-entry.ts'
+import { piecesOf } from '../storage/read-large.ts'
 import { readStable } from '../storage/read-stable.ts'
+import { captureLarge, copyLarge, hashLarge } from './large-file.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
-import type { CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
+import type { CaptureFile, CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
 
-const damageOf = (dataset: Dataset, base: number, path: string, version: string | null, bytes: Uint8Array): Issue | null => {
+type Content = { readonly bytes: () => Uint8Array; readonly pieces: Pieces }
+
+const damageOf = (dataset: Dataset, base: number, path: string, version: string | null, content: Content): Issue | null => {
   const at = version === null ? base : Math.max(0, effectiveIndex(dataset.chain, path, version, base))
   const kinds = dataset.chain.schemas[at]?.kinds ?? {}
   const kind = kinds[kindOf(kinds, path) ?? '']
   if (kind === undefined || kind.damaged === 'keep') return null
   try {
-    parseDocument(kind, path, bytes, dataset.layout)
+    if (isStreamed(kind, path)) checkRecords(kind, content.pieces, dataset.layout)
+    else parseDocument(kind, path, content.bytes(), dataset.layout)
     return null
   } catch (error) {
     return issueOf(error, {
@@ -31,26 +40,66 @@ const damageOf = (dataset: Dataset, base: number, path: string, version: string 
   }
 }
 
+type Done = Omit<Captured, 'oid' | 'version' | 'damage'> & { readonly oid: Oid | null; readonly place: number | null }
+
+type ReadOne = (Done & Content) | undefined
+
+/** Reads a large file piece by piece. One that is known is copied only. */
+const readLargeOne = ({ fs, packs }: TaskEnv, from: string, to: string | null, file: CaptureFile, blobs: Blobs): ReadOne => {
+  const { path, known } = file
+  const content: Content = { bytes: () => readFile(fs, from) ?? new Uint8Array(), pieces: () => piecesOf(fs, from) }
+  const before = known === null ? undefined : hashLarge(fs, from, path)
+  if (before !== undefined && before.sha256 === known) {
+    const { stat, sha256: hash } = before
+    if (to !== null) copyLarge(fs, { path: from, stat }, to, stat.mode)
+    return { path, size: stat.size, sha256: hash, stat, same: true, oid: null, place: null, ...content }
+  }
+  const read = captureLarge(fs, packs, from, path, to)
+  if (read === undefined) return undefined
+  const { stat, sha256: hash, spilled } = read
+  blobs.addLarge(spilled)
+  return { path, size: stat.size, sha256: hash, stat, same: false, oid: spilled.oid, place: null, ...content }
+}
+
+/** Reads one file; undefined when it is gone. */
+const readOne = (env: TaskEnv, task: CaptureTask, file: CaptureFile, blobs: Blobs): ReadOne => {
+  const { path, size, known } = file
+  const [from, to] = [join(task.root, path), task.copyTo === null ? null : join(task.copyTo, path)]
+  if (size >= LARGE) return readLargeOne(env, from, to, file, blobs)
+  const read = readStable(env.fs, from, path)
+  if (read === undefined) return undefined
+  const { bytes, stat } = read
+  const hash = sha256(bytes)
+  const same = hash === known
+  if (to !== null) writeStaged(env.fs, to, bytes, stat.mode, { path: from, stat })
+  const place = same ? null : blobs.add(bytes)
+  return { path, size: bytes.byteLength, sha256: hash, stat, same, oid: null, place, bytes: () => bytes, pieces: () => [bytes] }
+}
+
+const versionAt = (dataset: Dataset, path: string, { bytes, pieces }: Content): string | null => {
+  if (isCoded(dataset, path)) return versionIn(dataset, path, bytes())
+  const [first = new Uint8Array()] = pieces()
+  return versionIn(dataset, path, first)
+}
+
 /** Reads files whole and stable, hashes and deflates those that are not known yet, and copies them where a copy is wanted. */
-export const capture = ({ fs, dataset }: TaskEnv, task: CaptureTask): CaptureResult => {
+export const capture = (env: TaskEnv, task: CaptureTask): CaptureResult => {
+  const { dataset } = env
   const blobs = new Blobs()
   const gone: string[] = []
-  const done: (Omit<Captured, 'oid'> & { place: number | null })[] = []
-  for (const { path, known } of task.files) {
-    const read = readStable(fs, join(task.root, path), path)
-    if (read === undefined) {
-      gone.push(path)
+  const done: (Omit<Captured, 'oid'> & Pick<Done, 'oid' | 'place'>)[] = []
+  for (const file of task.files) {
+    const one = readOne(env, task, file, blobs)
+    if (one === undefined) {
+      gone.push(file.path)
       continue
     }
-    const { bytes, stat } = read
-    const hash = sha256(bytes)
-    const same = hash === known
-    if (task.copyTo !== null) writeStaged(fs, join(task.copyTo, path), bytes, stat.mode, { path: join(task.root, path), stat })
-    const version = dataset === null ? null : versionIn(dataset, path, bytes)
-    const damage = dataset === null || task.base === null || same ? null : damageOf(dataset, task.base, path, version, bytes)
-    done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, damage, place: same ? null : blobs.add(bytes) })
+    const { bytes, pieces, ...rest } = one
+    const version = dataset === null ? null : versionAt(dataset, file.path, one)
+    const damage = dataset === null || task.base === null || one.same ? null : damageOf(dataset, task.base, file.path, version, one)
+    done.push({ ...rest, version, damage })
   }
   const { pack, oid } = blobs.encode()
-  const files = done.map(({ place, ...rest }) => ({ ...rest, oid: place === null ? ('' as Oid) : oid(place) }))
+  const files = done.map(({ place, oid: known, ...rest }) => ({ ...rest, oid: known ?? (place === null ? ('' as Oid) : oid(place)) }))
   return { type: 'capture', files, gone, pack }
 }

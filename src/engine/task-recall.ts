@@ -2,6 +2,8 @@ import { dirname, join, relative } from 'node:path'
 import { discard, rename } from '../storage/durable.ts'
 import { hashFile, readFile } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
+import { LARGE } from '../storage/large-entry.ts'
+import { spill } from './large-file.ts'
 import { Blobs, makeParents } from './staged-file.ts'
 import type { RecallFile, RecallOutput, RecallResult, RecallTask, TaskEnv } from './task-types.ts'
 
@@ -25,12 +27,19 @@ const place = (fs: FsPort, { path, size, sha256, mode, from }: RecallOutput, dir
   return found?.size === size && found.sha256 === sha256
 }
 
-const recallOne = (fs: FsPort, file: RecallFile, staging: readonly string[], blobs: Blobs): boolean => {
+const store = ({ fs, packs }: TaskEnv, blobs: Blobs, path: string): void => {
+  const size = fs.lstat(path)?.size ?? 0
+  if (size >= LARGE) blobs.addLarge(spill(fs, packs, path, size))
+  else blobs.add(readFile(fs, path) ?? new Uint8Array())
+}
+
+const recallOne = (env: TaskEnv, file: RecallFile, staging: readonly string[], blobs: Blobs): boolean => {
+  const { fs } = env
   const outputs = file.steps.flatMap((some, i) => some.map((output) => ({ output, dir: staging[i] ?? '' })))
   try {
     if (outputs.every(({ output, dir }) => place(fs, output, dir))) {
       const unstored = new Map(outputs.flatMap(({ output, dir }) => (output.isStored ? [] : [[output.oid, join(dir, output.path)]])))
-      for (const path of unstored.values()) blobs.add(readFile(fs, path) ?? new Uint8Array())
+      for (const path of unstored.values()) store(env, blobs, path)
       return true
     }
   } catch {
@@ -41,10 +50,10 @@ const recallOne = (fs: FsPort, file: RecallFile, staging: readonly string[], blo
 }
 
 /** Takes results of an earlier run over: nothing is parsed, each byte is compared with its hash. */
-export const recall = ({ fs }: TaskEnv, task: RecallTask): RecallResult => {
+export const recall = (env: TaskEnv, task: RecallTask): RecallResult => {
   const blobs = new Blobs()
   const done: string[] = []
   const missed: string[] = []
-  for (const file of task.files) (recallOne(fs, file, task.staging, blobs) ? done : missed).push(file.path)
+  for (const file of task.files) (recallOne(env, file, task.staging, blobs) ? done : missed).push(file.path)
   return { type: 'recall', done, missed, pack: blobs.encode().pack }
 }

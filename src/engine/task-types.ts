@@ -16,7 +16,7 @@ import type { FileStat } from '../storage/scan.ts'
 /** Content of one file, as the manifest will list it. */
 export type Content = { readonly path: string; readonly size: number; readonly sha256: string; readonly oid: Oid }
 
-export type CaptureFile = { readonly path: string; readonly known: string | null }
+export type CaptureFile = { readonly path: string; readonly size: number; readonly known: string | null }
 export type CaptureTask = {
   readonly type: 'capture'
   readonly root: string
@@ -153,4 +153,10 @@ export type Result = AssembleResult | GatherResult | CaptureResult | TransformRe
 export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
 
 /** `cancelled`: whether the job was asked to stop; a task may look at any time. */
-export type TaskEnv = { readonly fs: FsPort; readonly dataset: Dataset | null; readonly cancelled?: () => boolean }
+export type TaskEnv = {
+  readonly fs: FsPort
+  /** The folder of the repository's packs: what is too large for memory is put there. */
+  readonly packs: string
+  readonly dataset: Dataset | null
+  readonly cancelled?: () => boolean
+}

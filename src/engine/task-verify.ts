@@ -1,16 +1,15 @@
 import { join } from 'node:path'
 import { messageOf } from '../core/errors.ts'
-import { readFile } from '../storage/files.ts'
+import { hashFile } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
-import { sha256 } from './staged-file.ts'
 import type { TaskEnv, VerifyResult, VerifyTask } from './task-types.ts'
 
 const verifyOne = (fs: FsPort, root: string, file: VerifyTask['files'][number]): string | null => {
   try {
-    const bytes = readFile(fs, join(root, file.path))
-    if (bytes === undefined) return 'is missing'
-    if (bytes.byteLength !== file.size) return `has ${bytes.byteLength} bytes instead of ${file.size}`
-    return sha256(bytes) === file.sha256 ? null : 'has other content than its hash says'
+    const found = hashFile(fs, join(root, file.path))
+    if (found === undefined) return 'is missing'
+    if (found.size !== file.size) return `has ${found.size} bytes instead of ${file.size}`
+    return found.sha256 === file.sha256 ? null : 'has other content than its hash says'
   } catch (error) {
     return `cannot be read: ${messageOf(error)}`
   }

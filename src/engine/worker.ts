@@ -13,7 +13,7 @@ const wireError = (cause: unknown): WireError => {
   return { code: null, message: String(error), hint: '', data: {}, stack: error.stack ?? '' }
 }
 
-const serve = (port: NonNullable<typeof parentPort>, { module, stop }: WorkerData): void => {
+const serve = (port: NonNullable<typeof parentPort>, { module, packs, stop }: WorkerData): void => {
   const dataset = loadDataset(module)
   const cancelled = (): boolean => Atomics.load(stop, 0) !== 0
   // Whoever cannot load says nothing and ends: the pool goes on without this worker.
@@ -28,7 +28,7 @@ const serve = (port: NonNullable<typeof parentPort>, { module, stop }: WorkerDat
   port.on('message', (task: Task) => {
     void dataset
       .then((loaded) => {
-        const result = runTask({ fs: nodeFsPort, dataset: loaded, cancelled }, task)
+        const result = runTask({ fs: nodeFsPort, packs, dataset: loaded, cancelled }, task)
         const reply: Reply = { id: 0, result }
         port.postMessage(reply, 'pack' in result ? [result.pack.buffer] : [])
       })

@@ -17,9 +17,14 @@ const SMALL = 4096
 /** One object, as it stands in a pack. */
 export type PackEntry = { readonly oid: Oid; readonly crc32: number; readonly size: number; readonly data: Uint8Array }
 
+/** A pack entry in a file of its own, beside the packs: it is too large for memory. Recovery removes what a killed process leaves. */
+export type Spilled = { readonly path: string; readonly oid: Oid; readonly crc32: number; readonly length: number; readonly size: number }
+
 /** Many entries in one transferable buffer, and where each is. */
 export type EncodedBatch = {
   readonly buffer: ArrayBuffer
+  /** Large objects, each in a file of its own; whoever takes the batch removes these. */
+  readonly spilled?: readonly Spilled[]
   readonly table: readonly {
     readonly oid: Oid
     readonly crc32: number
@@ -30,7 +35,7 @@ export type EncodedBatch = {
 }
 
 /** Type and size, seven bits at a time with the lowest first, four of them in the first byte (gitformat-pack). */
-const entryHeader = (type: ObjectType, size: number): Buffer => {
+export const entryHeader = (type: ObjectType, size: number): Buffer => {
   const bytes: number[] = []
   let rest = Math.floor(size / 16)
   let byte = (TYPES[type] << 4) | (size % 16)

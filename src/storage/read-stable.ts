@@ -5,12 +5,17 @@ import { READ_FLAGS } from './fs.ts'
 import type { FileStat } from './scan.ts'
 
 /** A file written this recently may still be in the middle of being written. */
-const FRESH_MS = 2000
-const PATIENCE_MS = 10_000
-const PAUSE_MS = 25
+export const FRESH_MS = 2000
+export const PATIENCE_MS = 10_000
+export const PAUSE_MS = 25
 const clock = new Int32Array(new SharedArrayBuffer(4))
 
-const fileStat = (stat: Stats): FileStat => ({
+/** Lets the writer go on. */
+export const pauseRead = (): void => {
+  Atomics.wait(clock, 0, 0, PAUSE_MS)
+}
+
+export const statOf = (stat: Stats): FileStat => ({
   size: stat.size,
   mtimeMs: stat.mtimeMs,
   ctimeMs: stat.ctimeMs,
@@ -20,7 +25,7 @@ const fileStat = (stat: Stats): FileStat => ({
 
 type Read = { readonly bytes: Buffer; readonly stat: FileStat }
 
-const special = (path: string): StrataError =>
+export const special = (path: string): StrataError =>
   new StrataError('SPECIAL_FILE', `${path} is not a regular file`, { data: { file: path }, hint: 'Move it out of the data directory.' })
 
 /** A file is hashed and deflated in one piece, and Node takes no longer one. */
@@ -41,7 +46,7 @@ const attempt = (fs: FsPort, fd: number, path: string): Read | undefined => {
   const got = readFully(fs, fd, buffer, 0)
   const after = fs.fstat(fd)
   const still = got === before.size && after.size === before.size && after.mtimeMs === before.mtimeMs && after.ctimeMs === before.ctimeMs
-  return still ? { bytes: buffer, stat: fileStat(after) } : undefined
+  return still ? { bytes: buffer, stat: statOf(after) } : undefined
 }
 
 const isWhiteSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
@@ -66,7 +71,7 @@ const trustworthy = (path: string, read: Read, previous: Read | undefined): bool
   return previous?.stat.mtimeMs === read.stat.mtimeMs && previous.bytes.equals(read.bytes)
 }
 
-const readError = (error: unknown, path: string): StrataError => {
+export const readError = (error: unknown, path: string): StrataError => {
   if (error instanceof StrataError) return error
   const code = systemCode(error)
   // A socket cannot be opened.
@@ -77,6 +82,12 @@ const readError = (error: unknown, path: string): StrataError => {
     cause: error,
   })
 }
+
+export const unstable = (name: string): StrataError =>
+  new StrataError('UNSTABLE', `${name} kept changing while it was read`, {
+    data: { file: name },
+    hint: 'Close the application that writes it, then try again.',
+  })
 
 /**
  * The bytes of a file that an application may be writing, and the stat that belongs to them; undefined when it is gone.
@@ -101,10 +112,7 @@ export const readStable = (fs: FsPort, path: string, name: string): Read | undef
     } finally {
       fs.close(fd)
     }
-    Atomics.wait(clock, 0, 0, PAUSE_MS)
+    pauseRead()
   }
-  throw new StrataError('UNSTABLE', `${name} kept changing while it was read`, {
-    data: { file: name },
-    hint: 'Close the application that writes it, then try again.',
-  })
+  throw unstable(name)
 }

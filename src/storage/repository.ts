@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { StrataError } from '../core/errors.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { decodeCommit, decodeTree, encodeCommit, objectOid } from '../core/git-objects.ts'
@@ -7,8 +7,9 @@ import { manifestDigest, readManifest, snapshotTree } from '../core/manifest.ts'
 import { AUTHOR, sliceMessage, sliceTree } from '../core/slice.ts'
 import { discard, fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
 import type { FsPort } from './fs.ts'
+import { READ_FLAGS } from './fs.ts'
 import { PackStore } from './pack-read.ts'
-import type { EncodedBatch } from './pack-write.ts'
+import type { EncodedBatch, Spilled } from './pack-write.ts'
 import { readShallow } from './shallow.ts'
 import { PACK_BYTES, PackWriter, packEntry } from './pack-write.ts'
 
@@ -50,6 +51,7 @@ export type StoredCommit = { readonly commit: Oid; readonly manifest: string }
 /** All objects of one transaction: a pack of blobs and a pack of everything else, durable when `finish` returns. */
 export class Transaction {
   readonly #repository: Repository
+  readonly #fs: FsPort
   #blobs: PackWriter | null = null
   #meta: PackWriter | null = null
   readonly #open: () => PackWriter
@@ -57,19 +59,35 @@ export class Transaction {
   readonly #finished: string[] = []
   #held = 0
 
-  constructor(repository: Repository, open: () => PackWriter) {
+  constructor(repository: Repository, fs: FsPort, open: () => PackWriter) {
     this.#repository = repository
+    this.#fs = fs
     this.#open = open
   }
 
   /** Adds blobs that a worker has encoded; those that the repository has already are left out. */
   addBatch(batch: EncodedBatch): void {
     const bytes = new Uint8Array(batch.buffer)
-    for (const { oid, crc32, offset, length, size } of batch.table) {
-      if (this.#repository.packs.has(oid)) continue
-      if ((this.#blobs?.bytes ?? 0) > PACK_BYTES) this.#blobs = this.#close(this.#blobs)
-      this.#blobs ??= this.#open()
-      this.#blobs.add({ oid, crc32, size, data: bytes.subarray(offset, offset + length) })
+    for (const { oid, crc32, offset, length, size } of batch.table)
+      this.#blobsWithout(oid)?.add({ oid, crc32, size, data: bytes.subarray(offset, offset + length) })
+    for (const large of batch.spilled ?? []) this.#takeSpilled(large)
+  }
+
+  /** The pack that a blob goes into; undefined when the repository has it. */
+  #blobsWithout(oid: Oid): PackWriter | undefined {
+    if (this.#repository.packs.has(oid)) return undefined
+    if ((this.#blobs?.bytes ?? 0) > PACK_BYTES) this.#blobs = this.#close(this.#blobs)
+    this.#blobs ??= this.#open()
+    return this.#blobs
+  }
+
+  #takeSpilled({ path, oid, crc32, length }: Spilled): void {
+    const fd = this.#fs.open(path, READ_FLAGS)
+    try {
+      this.#blobsWithout(oid)?.copy({ oid, crc32, offset: 0 }, length, { fd, name: basename(path) })
+    } finally {
+      this.#fs.close(fd)
+      discard(this.#fs, path)
     }
   }
 
@@ -163,7 +181,7 @@ export class Repository {
   }
 
   begin(): Transaction {
-    return new Transaction(this, () => new PackWriter(this.#fs, join(this.#path, 'objects', 'pack')))
+    return new Transaction(this, this.#fs, () => new PackWriter(this.#fs, join(this.#path, 'objects', 'pack')))
   }
 
   /** Indexes whose packs another writer has swept up while they were being finished. */

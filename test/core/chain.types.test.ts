@@ -57,7 +57,10 @@ const m2_0 = migration(v1_1, v2_0, {
       },
     },
     index: {
-      derive: { from: 'daily', each: ({ path, records }) => [[`index/${path.slice(5)}`, { days: records.map((r) => r.endpoint_id) }]] },
+      derive: {
+        from: 'daily',
+        each: ({ path, records }) => [[`index/${path.slice(5)}`, { days: Array.from(records, (r) => r.endpoint_id) }]],
+      },
     },
   },
   validate: { config: { doc: ({ monitoring }) => (monitoring.intervalSeconds > 0 ? undefined : 'no interval') } },
@@ -283,7 +286,7 @@ describe('types are inferred from the schemas:', () => {
             from: 'daily',
             each: ({ path, doc, records }, ctx) => {
               expectTypeOf(doc).toEqualTypeOf<Doc<typeof daily1>>()
-              expectTypeOf(records).toEqualTypeOf<readonly Rec<typeof daily1>[]>()
+              expectTypeOf(records).toEqualTypeOf<Iterable<Rec<typeof daily1>>>()
               expectTypeOf(ctx.read('config')).toEqualTypeOf<Doc<typeof config2>>()
               return [[path, { days: [] }]]
             },

@@ -37,7 +37,7 @@ const notes = (options: Options) => {
       sums: {
         derive: {
           from: 'days',
-          each: ({ path, records: all }) => [[path.replace('days', 'sums'), { sum: all.reduce((a, r) => a + r.m, 0) }]],
+          each: ({ path, records: all }) => [[path.replace('days', 'sums'), { sum: [...all].reduce((a, r) => a + r.m, 0) }]],
         },
       },
     },

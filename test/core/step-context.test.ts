@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { AnyCtx, AnyMigration } from '../../src/core/chain.ts'
-import type { RunOptions } from '../../src/core/file-work.ts'
+import type { RunOptions } from '../../src/core/work.ts'
 import { memorySource } from '../../src/core/memory.ts'
 import { Transformer } from '../../src/core/transform.ts'
 import { dataset, file, records, schema } from '../../src/index.ts'

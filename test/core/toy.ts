@@ -59,7 +59,9 @@ export const toy = ({
   const third = migration(v2, v3, {
     ...about,
     files: {
-      sums: { derive: { from: 'days', each: ({ path, records }) => [[derived(path), { sum: records.reduce((a, r) => a + r.n, 0) }]] } },
+      sums: {
+        derive: { from: 'days', each: ({ path, records }) => [[derived(path), { sum: [...records].reduce((a, r) => a + r.n, 0) }]] },
+      },
     },
   })
   const fourth = migration(v3, v4, {

@@ -22,13 +22,13 @@ test('a task that fails while an earlier one still runs fails the whole, and doe
     root: dir,
     copyTo: null,
     base: null,
-    files: [{ path, known: null }],
+    files: [{ path, size: 0, known: null }],
   })
   const unheard: unknown[] = []
   const hear = (error: unknown): void => void unheard.push(error)
   process.on('unhandledRejection', hear)
   const module = join(ROOT, 'dist/netmonitor.js')
-  const pool = new Pool({ fs: nodeFsPort, dataset: netmonitor, module, bytes: 1 << 30, workers: 2 })
+  const pool = new Pool({ fs: nodeFsPort, packs: '', dataset: netmonitor, module, bytes: 1 << 30, workers: 2 })
   try {
     const taken: string[] = []
     const work = pool.each([task('large'), task('pipe')], ({ files }) => taken.push(...files.map((f) => f.path)))

@@ -38,7 +38,7 @@ const v4 = schema('4.0.0', {
 const about = (description) => ({ description, createdAt: '2026-01-01T00:00:00Z', changes: [description] })
 const same = { head: () => null, record: (note) => note }
 const base = (path) => path.slice(path.indexOf('/') + 1, path.lastIndexOf('.'))
-const count = (notes) => notes.reduce((sum, { text, body }) => sum + (text ?? body).split(/\s+/).length, 0)
+const count = (notes) => [...notes].reduce((sum, { text, body }) => sum + (text ?? body).split(/\s+/).length, 0)
 
 const move = migration(v1, v2, {
   ...about('A journal with an index'),
@@ -55,7 +55,7 @@ const move = migration(v1, v2, {
     index: {
       gather: {
         from: 'notes',
-        each: ({ path, records, size }) => ({ path, notes: records.length, size }),
+        each: ({ path, records, size }) => ({ path, notes: [...records].length, size }),
         make: (days, ctx) => [['index.json', { title: ctx.read('config').title, days: days.map(({ value }) => value) }]],
       },
     },

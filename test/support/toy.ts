@@ -74,7 +74,7 @@ const third = migration(v2, v3, {
     sums: {
       derive: {
         from: 'days',
-        each: ({ path, records }) => [[derived(path), { header: of('3.0.0'), sum: records.reduce((a, r) => a + r.n, 0) }]],
+        each: ({ path, records }) => [[derived(path), { header: of('3.0.0'), sum: [...records].reduce((a, r) => a + r.n, 0) }]],
       },
     },
   },

@@ -1,19 +1,5 @@
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COLON,
-  isDigit,
-  isExponent,
-  isSpace,
-  MINUS,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  PLUS,
-  POINT,
-  QUOTE,
-  ZERO,
-} from './codes.ts'
+import { STEP } from './brackets.ts'
+import { BACKSLASH, COLON, isDigit, isExponent, isSpace, MINUS, PLUS, POINT, QUOTE, ZERO } from './codes.ts'
 import { isCanonicalNumber } from './number.ts'
 import { type Layout, lookCloser } from './quote.ts'
 
@@ -98,11 +84,6 @@ const isTrapName = (bytes: Uint8Array, start: number, end: number): boolean => {
   if (isDigit(first)) return afterDigits(bytes, start) >= end
   return first === 0x5f && end - start === PROTO.length && PROTO.every((code, index) => bytes[start + index] === code)
 }
-
-// What a byte outside strings and numbers adds to the depth.
-const STEP = new Int8Array(256)
-STEP[OPEN_BRACE] = STEP[OPEN_BRACKET] = 1
-STEP[CLOSE_BRACE] = STEP[CLOSE_BRACKET] = -1
 
 const afterSpace = (bytes: Uint8Array, start: number): number => {
   let at = start

@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import type { Oid } from '../core/git-objects.ts'
+import type { FileResult, StepFile } from '../core/transform.ts'
+import { copyLarge, spill } from './large-file.ts'
+import type { Blobs, SameFile } from './staged-file.ts'
+import { sha256, writeStaged } from './staged-file.ts'
+import type { Made, TaskEnv, Transformed } from './task-types.ts'
+
+export type Written = Omit<Made, 'oid'> & { oid: Oid | null; place: number | null }
+/** `at`: a file that holds the bytes, if there is one; there is of a large one, whose bytes are not in memory. */
+export type Pending = Written & { bytes: Uint8Array | null; at: SameFile | undefined }
+
+/** A file on its way: the files that it stands for now, and what was written at each position. */
+export class Trail {
+  readonly written: Written[][]
+  #now: readonly Pending[]
+  readonly #env: TaskEnv
+  readonly #blobs: Blobs
+  readonly #mode: number
+
+  constructor(env: TaskEnv, own: Pending, blobs: Blobs, positions: number) {
+    this.#now = [own]
+    this.#env = env
+    this.#blobs = blobs
+    this.#mode = own.mode
+    this.written = Array.from({ length: positions }, () => [])
+  }
+
+  /** `large`: what the step has made of a large file, on the disk. */
+  step(outputs: readonly StepFile[], large?: Pending): void {
+    const before = new Map(this.#now.map((file) => [file.path, file]))
+    this.#now = outputs.flatMap(({ path, bytes, from }) => {
+      if (bytes !== null) return [this.#make(path, bytes)]
+      if (large?.path === path) return [large]
+      const same = before.get(from)
+      return same === undefined ? [] : [{ ...same, path }]
+    })
+  }
+
+  write(index: number, dir: string): void {
+    this.#now = this.#now.map((file) => {
+      const path = join(dir, file.path)
+      const now = this.#stored(file)
+      if (now.bytes !== null) writeStaged(this.#env.fs, path, now.bytes, now.mode, now.at)
+      else if (now.at !== undefined && now.at.path !== path) copyLarge(this.#env.fs, now.at, path, now.mode)
+      const { bytes: _, at: __, ...entry } = now
+      this.written[index]?.push(entry)
+      return { ...now, same: true, at: { path, stat: null } }
+    })
+  }
+
+  /** Only what is written anywhere becomes an object: a step that is passed on the way leaves none. */
+  #stored(file: Pending): Pending {
+    if (file.oid !== null || file.place !== null) return file
+    if (file.bytes !== null) return { ...file, place: this.#blobs.add(file.bytes) }
+    const spilled = spill(this.#env.fs, this.#env.packs, file.at?.path ?? '', file.size)
+    this.#blobs.addLarge(spilled)
+    return { ...file, oid: spilled.oid }
+  }
+
+  #make(path: string, bytes: Uint8Array): Pending {
+    return {
+      path,
+      size: bytes.byteLength,
+      sha256: sha256(bytes),
+      mode: this.#mode,
+      same: false,
+      oid: null,
+      place: null,
+      bytes,
+      at: undefined,
+    }
+  }
+}
+
+/** A file that no step touches. */
+export const unchanged = (path: string, steps: number): FileResult => ({
+  path,
+  steps: Array.from({ length: steps }, () => [{ path, bytes: null, from: path }]),
+  issues: [],
+  damaged: true,
+  records: 0,
+  reads: [],
+  gathered: [],
+})
+
+/** One file, written at every position. */
+export type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][] }
+
+export const doneOf = (made: FileResult, { written }: Trail): Done => {
+  const { path, issues, records, reads, damaged, gathered } = made
+  return { result: { path, issues, records, reads, damaged, gathered }, steps: written }
+}
