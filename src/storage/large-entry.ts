@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { constants, crc32, deflateRawSync, deflateSync } from 'node:zlib'
+import { constants, crc32, deflateRawSync } from 'node:zlib'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { discard, writeAll } from './durable.ts'
@@ -12,22 +12,25 @@ import { TEMPORARY, entryHeader } from './pack-write.ts'
 export const LARGE = 8 * 1024 * 1024
 
 /** How much of a large file is in memory at once. */
-export const PIECE = 1024 * 1024
+export const PIECE = 128 * 1024
 
 const MODULUS = 65521
 
-/** zlib ends what it stores with the Adler-32 of it: native, and twice as fast as a loop here. */
-const adlerOf = (bytes: Uint8Array): number => {
-  const stored = deflateSync(bytes, { level: 0 })
-  return stored.readUInt32BE(stored.length - 4)
-}
+/** So many bytes can be added up before the second sum is beyond a small integer. */
+const MOST_ADDED = 3800
 
-/** The Adler-32 of two texts one after the other, by those of both (RFC 1950: two sums modulo 65521). */
-const joinAdlers = (first: number, second: number, length: number): number => {
-  const [a1, b1, a2, b2] = [first & 0xffff, first >>> 16, second & 0xffff, second >>> 16]
-  const rest = length % MODULUS
-  const a = (a1 + a2 + MODULUS - 1) % MODULUS
-  const b = (b1 + b2 + rest * a1 + MODULUS - rest) % MODULUS
+/** The Adler-32 of what was before, and of more (RFC 1950). zlib has one, but gives it only with a copy of all bytes. */
+const adlerOf = (bytes: Uint8Array, before: number): number => {
+  let [a, b] = [before & 0xffff, before >>> 16]
+  for (let at = 0; at < bytes.length; ) {
+    const end = Math.min(at + MOST_ADDED, bytes.length)
+    for (; at < end; at++) {
+      a += bytes[at] ?? 0
+      b += a
+    }
+    a %= MODULUS
+    b %= MODULUS
+  }
   return b * 0x10000 + a
 }
 
@@ -66,7 +69,7 @@ export class LargeEntry {
 
   add(piece: Uint8Array): void {
     this.#hash.update(piece)
-    this.#adler = joinAdlers(this.#adler, adlerOf(piece), piece.byteLength)
+    this.#adler = adlerOf(piece, this.#adler)
     this.#taken += piece.byteLength
     this.#put(deflateRawSync(piece, { level: 1, finishFlush: constants.Z_SYNC_FLUSH }))
   }
