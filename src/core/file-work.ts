@@ -160,8 +160,10 @@ export class FileWork extends Work {
   #readOnce(kinds: Kinds, name: string, index: number, bytes: () => Uint8Array): Parsed | null {
     if (this.#parsed !== null) return this.#parsed
     const { step } = this.cursor
+    // A disk that fails is no damaged file.
+    const read = bytes()
     try {
-      const parsed = this.parse(index, bytes())
+      const parsed = this.parse(index, read)
       this.cursor.step = step
       this.records = parsed.records?.length ?? 1
       const [first] = parsed.aside ?? []

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { memorySource } from '../../src/core/memory.ts'
+import netmonitor from '../../migrations/index.ts'
+import { memorySource, sourceOf } from '../../src/core/memory.ts'
 import { Transformer } from '../../src/core/transform.ts'
 import type { StrataError } from '../../src/index.ts'
 import { dataset, fileAt, file, migrateFiles, schema } from '../../src/index.ts'
@@ -251,4 +252,18 @@ describe('one file at another version', () => {
   test('without a rollback function is refused', () => {
     expect(() => fileAt(toy(), files('4.0.0'), 'settings.json', '4.0.0', '1.0.0')).toThrow(/no rollback function/)
   })
+})
+
+test('a disk that fails is no damaged file: what is made of all files, and a file on its way, end with its error', () => {
+  const path = 'data/2026-01-01.json'
+  const last = netmonitor.chain.schemas.length - 1
+  const failing = (): Uint8Array => {
+    throw Object.assign(new Error('EIO: the disk'), { code: 'EIO' })
+  }
+  const at = (read: () => Uint8Array, position: number): Transformer =>
+    new Transformer(netmonitor, { ...sourceOf(netmonitor, [path], read, position), start: () => position })
+  expect(at(() => Buffer.from('torn'), last).gathered(path, last, [last - 1])).toEqual([])
+  expect(() => at(failing, last).gathered(path, last, [last - 1])).toThrow('EIO')
+  expect(at(() => Buffer.from('torn'), 0).file(path, 0, 1)).toMatchObject({ damaged: true })
+  expect(() => at(failing, 0).file(path, 0, 1)).toThrow('EIO')
 })
