@@ -218,8 +218,11 @@ export class Staging {
 
   /** Takes into a later pass what has become another file, or another result, since the last time. */
   async #goOn(pass: Pass, source: StageSource, workers: Workers): Promise<void> {
-    const known = (path: string): string | undefined => pass.inputs.get(path)
-    const changed = [...source.files.values()].filter(({ path, sha256 }) => known(path) !== sha256).map(({ path }) => path)
+    const isKnown = ({ path, sha256, mode }: FileEntry): boolean => {
+      const known = pass.inputs.get(path)
+      return known?.sha256 === sha256 && known.mode === mode
+    }
+    const changed = [...source.files.values()].filter((file) => !isKnown(file)).map(({ path }) => path)
     const gone = [...pass.results.keys()].filter((path) => !source.files.has(path))
     const again = new Set([...changed, ...pass.dependents([...changed, ...gone], [...source.files.keys()])])
     for (const path of [...gone, ...again]) pass.drop(path)
