@@ -160,10 +160,8 @@ export class FileWork extends Work {
   #readOnce(kinds: Kinds, name: string, index: number, bytes: () => Uint8Array): Parsed | null {
     if (this.#parsed !== null) return this.#parsed
     const { step } = this.cursor
-    // A disk that fails is no damaged file.
-    const read = bytes()
     try {
-      const parsed = this.parse(index, read)
+      const parsed = this.parse(index, bytes())
       this.cursor.step = step
       this.records = parsed.records?.length ?? 1
       const [first] = parsed.aside ?? []

@@ -2,7 +2,7 @@ import type { AnyCtx, AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { placeOf } from './document.ts'
-import { StrataError, messageOf } from './errors.ts'
+import { StrataError, isOfDisk, messageOf } from './errors.ts'
 import { issue, issueOf, withoutPlace } from './issues.ts'
 import { Notes } from './notes.ts'
 import type { Paths } from './paths.ts'
@@ -113,10 +113,10 @@ export class Work {
     return this.ctx(m, 'validate', m.to.kinds, this.dataset.chain.migrations.indexOf(m) + 1)
   }
 
-  /** Goes on without a file that cannot be read, where its kind says so; else throws. */
+  /** Goes on without a file that is damaged, where its kind says so; else throws. A disk that fails is no damaged file. */
   protected setDamaged(error: unknown, kind: Kind | undefined): void {
     const policy = kind?.damaged
-    if (policy !== 'quarantine' && policy !== 'keep') throw error
+    if (isOfDisk(error) || (policy !== 'quarantine' && policy !== 'keep')) throw error
     this.damaged = true
     if (policy === 'keep') return
     const cause = error instanceof StrataError ? error : undefined
