@@ -2,7 +2,7 @@ import type { AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { parseDocument, renderDocument, shapeProblem, thawed } from './document.ts'
-import { StrataError } from './errors.ts'
+import { StrataError, isOfDisk } from './errors.ts'
 import type { StepFile } from './file-work.ts'
 import type { There } from './paths.ts'
 import { pathBefore } from './paths.ts'
@@ -105,7 +105,8 @@ export const bytesAt = (dataset: Dataset, content: Content, path: string, positi
     const { parsed, path: at } = content.transformer.other(path, position)
     const kind = kinds[kindOf(kinds, at) ?? '']
     return kind === undefined ? bytes : renderDocument(kind, at, thawed(parsed), dataset.layout)
-  } catch {
+  } catch (error) {
+    if (isOfDisk(error)) throw error
     return bytes
   }
 }
@@ -164,6 +165,8 @@ class Crossing {
     try {
       return [content.transformer.document(this.#path, position), null]
     } catch (error) {
+      // What is not known to be absent must not count as that: its records would be taken for new ones.
+      if (isOfDisk(error)) throw error
       return [undefined, error]
     }
   }

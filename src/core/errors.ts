@@ -85,6 +85,13 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 export const systemCode = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 
+/** Whether it is the disk that failed, or a writer that did not rest: nothing is said about what the file holds. */
+export const isOfDisk = (error: unknown): boolean => {
+  if (hasCode(error, 'CORRUPT', 'UNREADABLE', 'UNSTABLE')) return true
+  if (error instanceof StrataError) return isOfDisk(error.cause)
+  return /^E[A-Z0-9]+$/.test(systemCode(error))
+}
+
 const SYSTEM: Readonly<Record<string, { code: ErrorCode; hint: string }>> = {
   ENOSPC: { code: 'NO_SPACE', hint: 'Free some space, then try again.' },
   EDQUOT: { code: 'NO_SPACE', hint: 'Your quota on this disk is used up. Free some space, then try again.' },

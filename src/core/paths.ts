@@ -1,6 +1,7 @@
 import type { AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import { StrataError } from './errors.ts'
+import { listDigest } from './reads.ts'
 import { kindOf, matchesGlob, patternsOf } from './schema.ts'
 
 /** The paths that files have at another chain position, where they are known: a file goes where it is already. */
@@ -18,6 +19,9 @@ const unlike = (m: AnyMigration, path: string, kind: string): StrataError =>
     hint: `Let files.${kind}.path give a path that the kind's patterns match.`,
   })
 
+/** Whether a migration takes files to other paths. */
+export const isMoving = (m: AnyMigration): boolean => Object.values(m.files).some((step) => step.path !== undefined)
+
 /** The path that a file had before migration `index`. */
 export const pathBefore = (dataset: Dataset, path: string, index: number): string => {
   const m = migrationAt(dataset, index)
@@ -33,6 +37,7 @@ export class Paths {
   /** For each chain position: the path there, to that at `base`. */
   readonly #at = new Map<number, ReadonlyMap<string, string>>()
   readonly #lists = new Map<string, readonly string[]>()
+  readonly #digests = new Map<string, string>()
   readonly #settled: ReadonlyMap<string, string>
 
   constructor(dataset: Dataset, paths: readonly string[], base: number, there?: There) {
@@ -54,9 +59,18 @@ export class Paths {
     return paths
   }
 
-  /** The paths at `base` that a pattern matches. */
-  matching(glob: string): string[] {
-    return [...this.#all(this.#base).keys()].filter((path) => matchesGlob(glob, path))
+  /** Whether files may have other paths at a position: where one is, or whether it is, may then depend on all that there are. */
+  hasMoves(position: number): boolean {
+    const [from, to] = [Math.min(this.#base, position), Math.max(this.#base, position)]
+    return this.#dataset.chain.migrations.slice(from, to).some(isMoving)
+  }
+
+  /** Which paths at `base` a pattern matches, as a digest: many files ask for the same. */
+  digestOf(glob: string): string {
+    const known = this.#digests.get(glob)
+    const digest = known ?? listDigest([...this.#all(this.#base).keys()].filter((path) => matchesGlob(glob, path)))
+    if (known === undefined) this.#digests.set(glob, digest)
+    return digest
   }
 
   /** The path at `base` of the file that is at `path` at another position; undefined when there is none. */
@@ -90,7 +104,7 @@ export class Paths {
     const isUp = position > this.#base
     const nearer = this.#all(isUp ? position - 1 : position + 1)
     const m = migrationAt(this.#dataset, isUp ? position - 1 : position)
-    if (Object.values(m.files).every((step) => step.path === undefined)) return nearer
+    if (!isMoving(m)) return nearer
     const moved = Array.from(nearer, ([path, origin]): [string, string] => [
       isUp ? this.after(path, position - 1) : pathBefore(this.#dataset, path, position),
       origin,

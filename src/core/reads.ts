@@ -51,9 +51,9 @@ export class Reads {
     note(this.#files, path, sha256)
   }
 
-  /** `paths`: those that the glob matched. */
-  list(glob: string, paths: Iterable<string>): void {
-    note(this.#lists, glob, listDigest(paths))
+  /** `sha256`: the digest of the paths that the glob matched. */
+  list(glob: string, sha256: string): void {
+    note(this.#lists, glob, sha256)
   }
 
   /** What another result depended on, which this one was made with. */

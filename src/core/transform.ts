@@ -199,8 +199,10 @@ export class Transformer {
     const work = new FileWork(this, this.#dataset, path)
     this.#working = work
     const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
+    // A disk that fails is no damaged file.
+    const bytes = this.#source.bytes(path)
     try {
-      work.open(position, this.#source.bytes(path))
+      work.open(position, bytes)
     } catch (error) {
       if (kinds[this.#kindAt(path, position) ?? '']?.damaged === 'fail') throw error
       return []

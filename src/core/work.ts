@@ -2,7 +2,7 @@ import type { AnyCtx, AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { placeOf } from './document.ts'
-import { StrataError, messageOf } from './errors.ts'
+import { StrataError, isOfDisk, messageOf } from './errors.ts'
 import { issue, issueOf, withoutPlace } from './issues.ts'
 import { Notes } from './notes.ts'
 import type { Paths } from './paths.ts'
@@ -71,8 +71,10 @@ export class Work {
         const at = path ?? kinds[kind]?.path
         const origin = at === undefined || kindOf(kinds, at) !== kind ? undefined : paths.origin(at, index)
         const found = origin === undefined ? undefined : this.others.other(origin, index)
+        const hasMoves = paths.hasMoves(index)
+        if (hasMoves) this.#readAllPaths()
         // That there is none is what the result depends on, too.
-        this.notes.reads.also(found?.reads ?? [{ path: path ?? kinds[kind]?.path ?? '', sha256: null }])
+        this.notes.reads.also(found?.reads ?? (hasMoves ? [] : [{ path: at ?? '', sha256: null }]))
         return found?.parsed.head
       },
       paths: (kind) => this.#list(kinds, kind, index),
@@ -111,10 +113,10 @@ export class Work {
     return this.ctx(m, 'validate', m.to.kinds, this.dataset.chain.migrations.indexOf(m) + 1)
   }
 
-  /** Goes on without a file that cannot be read, where its kind says so; else throws. */
+  /** Goes on without a file that is damaged, where its kind says so; else throws. A disk that fails is no damaged file. */
   protected setDamaged(error: unknown, kind: Kind | undefined): void {
     const policy = kind?.damaged
-    if (policy !== 'quarantine' && policy !== 'keep') throw error
+    if (isOfDisk(error) || (policy !== 'quarantine' && policy !== 'keep')) throw error
     this.damaged = true
     if (policy === 'keep') return
     const cause = error instanceof StrataError ? error : undefined
@@ -149,12 +151,14 @@ export class Work {
   /** The paths of a kind; that they are these is what the result depends on. */
   #list(kinds: Kinds, kind: string, index: number): readonly string[] {
     const { paths } = this.others
-    const list = paths.list(kind, index)
-    const origins = list.map((path) => paths.origin(path, index) ?? path)
-    // Where they had other names, any file that comes or goes may be one of them.
-    const isAsItWas = origins.every((origin, i) => origin === list[i])
-    for (const glob of isAsItWas ? patternsOf(kinds[kind]) : ['**']) this.notes.reads.list(glob, paths.matching(glob))
-    return list
+    if (paths.hasMoves(index)) this.#readAllPaths()
+    else for (const glob of patternsOf(kinds[kind])) this.notes.reads.list(glob, paths.digestOf(glob))
+    return paths.list(kind, index)
+  }
+
+  /** Where files get other paths, any that comes or goes may be the one that was looked for, or lead it elsewhere. */
+  #readAllPaths(): void {
+    this.notes.reads.list('**', this.others.paths.digestOf('**'))
   }
 }
 

@@ -39,8 +39,8 @@ export class Pass {
   readonly offset: number
   readonly results = new Map<string, Transformed>()
   readonly remembered = new Set<string>()
-  /** SHA-256 of what each file was made from. */
-  readonly inputs = new Map<string, string>()
+  /** What each file was made from. */
+  readonly inputs = new Map<string, FileEntry>()
   readonly memo: Memo | null
   /** Outputs of each target that were written, or removed, since `mark`. */
   #touched: Set<string>[] = []
@@ -117,7 +117,7 @@ export class Pass {
   take(result: Transformed, source?: ReadonlyMap<string, FileEntry>): void {
     this.results.set(result.path, result)
     const input = source?.get(result.path)
-    if (input !== undefined) this.inputs.set(result.path, input.sha256)
+    if (input !== undefined) this.inputs.set(result.path, input)
     result.steps.forEach((outputs, i) => {
       for (const { path } of outputs) this.#touched[i]?.add(path)
     })
@@ -137,11 +137,8 @@ export class Pass {
 
   #misplaced(paths: readonly string[]): (result: Transformed) => boolean {
     const { dataset } = this.#context
-    const moves = dataset.chain.migrations
-      .slice(this.base, this.targets.at(-1)?.position)
-      .some((m) => Object.values(m.files).some((step) => step.path !== undefined))
-    if (!moves) return () => false
     const now = new Paths(dataset, paths, this.base)
+    if (!now.hasMoves(this.targets.at(-1)?.position ?? this.base)) return () => false
     return ({ path, damaged, steps }) =>
       !damaged &&
       this.targets.some(({ position }, i) => {

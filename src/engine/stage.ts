@@ -179,13 +179,10 @@ export class Staging {
       for (const [path, file] of assembled.files) files.set(path, file)
       issues.push(...assembled.issues)
     }
-    const moved = [...pass.results.values()].reduce((sum, result) => sum + movedIn(result, own), 0)
-    let [changed, created] = [moved, -moved]
-    for (const { path, sha256 } of files.values()) {
-      const was = before.get(path)
-      if (was === undefined) created += 1
-      else if (was.sha256 !== sha256) changed += 1
-    }
+    const moved = [...pass.results.values()].reduce((sum, result) => sum + movedIn(result, own, before, files), 0)
+    const all = [...files.values()]
+    const changed = moved + all.filter(({ path, sha256 }) => (before.get(path)?.sha256 ?? sha256) !== sha256).length
+    const created = all.filter(({ path }) => !before.has(path)).length - moved
     const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved
     return { files, changed, created, removed, issues: collapse(issues) }
   }
@@ -221,8 +218,11 @@ export class Staging {
 
   /** Takes into a later pass what has become another file, or another result, since the last time. */
   async #goOn(pass: Pass, source: StageSource, workers: Workers): Promise<void> {
-    const known = (path: string): string | undefined => pass.inputs.get(path)
-    const changed = [...source.files.values()].filter(({ path, sha256 }) => known(path) !== sha256).map(({ path }) => path)
+    const isKnown = ({ path, sha256, mode }: FileEntry): boolean => {
+      const known = pass.inputs.get(path)
+      return known?.sha256 === sha256 && known.mode === mode
+    }
+    const changed = [...source.files.values()].filter((file) => !isKnown(file)).map(({ path }) => path)
     const gone = [...pass.results.keys()].filter((path) => !source.files.has(path))
     const again = new Set([...changed, ...pass.dependents([...changed, ...gone], [...source.files.keys()])])
     for (const path of [...gone, ...again]) pass.drop(path)
@@ -289,12 +289,17 @@ export class Staging {
   }
 }
 
-/** How many files of one result have only got another path at a target. */
-const movedIn = ({ path, steps }: Transformed, index: number): number => {
-  const before = index === 0 ? [path] : (steps[index - 1] ?? []).map((made) => made.path)
-  const after = (steps[index] ?? []).map((made) => made.path)
-  if (before.length === 1 && after[0] === before[0]) return 0
-  return Math.min(before.filter((name) => !after.includes(name)).length, after.filter((name) => !before.includes(name)).length)
+type Files = ReadonlyMap<string, FileEntry>
+
+/**
+ * How many files of one result have only got another path at a target: of those that were there before, and of those that were not.
+ * A carried file's own path may be of the other side, where none of these is.
+ */
+const movedIn = ({ path, steps }: Transformed, index: number, before: Files, after: Files): number => {
+  const was = index === 0 ? [path] : (steps[index - 1] ?? []).map((made) => made.path)
+  const is = (steps[index] ?? []).map((made) => made.path)
+  const left = was.filter((name) => before.has(name) && !after.has(name))
+  return left.length === 0 ? 0 : Math.min(left.length, is.filter((name) => after.has(name) && !before.has(name)).length)
 }
 
 /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import { cloneFile } from '../storage/clone.ts'
 import { writeAll } from '../storage/durable.ts'
+import { readFile } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { EncodedBatch, Spilled } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
@@ -37,6 +38,15 @@ export class Blobs {
     }
   }
 }
+
+/** Reads files of a staged directory, which are all there. */
+export const stagedReader =
+  (fs: FsPort, root: string) =>
+  (path: string): Uint8Array => {
+    const bytes = readFile(fs, join(root, path))
+    if (bytes === undefined) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
+    return bytes
+  }
 
 export const makeParents = (fs: FsPort, path: string): void => {
   const dir = dirname(path)

@@ -4,21 +4,15 @@ import { StrataError } from '../core/errors.ts'
 import { sourceOf } from '../core/memory.ts'
 import { Transformer } from '../core/transform.ts'
 import { discard } from '../storage/durable.ts'
-import { readFile } from '../storage/files.ts'
 import { expired, inTime } from './bounded.ts'
-import { writeStaged } from './staged-file.ts'
+import { stagedReader, writeStaged } from './staged-file.ts'
 import type { AssembleResult, AssembleTask, TaskEnv } from './task-types.ts'
 
 /** What a step does with the dataset as a whole: reads what it wants of the staged directory, and writes into it. */
 export const assemble = ({ fs, dataset, cancelled }: TaskEnv, task: AssembleTask): AssembleResult => {
   if (dataset === null) throw new StrataError('BAD_ARGUMENT', 'a step over the dataset needs a dataset')
   const { root, position } = task
-  const read = (path: string): Uint8Array => {
-    const bytes = readFile(fs, join(root, path))
-    if (bytes === undefined) throw new StrataError('ABSENT', `there is no ${path}`, { data: { file: path } })
-    return bytes
-  }
-  const source = sourceOf(dataset, task.paths, read, position)
+  const source = sourceOf(dataset, task.paths, stagedReader(fs, root), position)
   const aborted = (): 'CANCELLED' | 'MIGRATION_TIMEOUT' | null =>
     cancelled?.() === true ? 'CANCELLED' : expired() ? 'MIGRATION_TIMEOUT' : null
   const transformer = new Transformer(dataset, source, { aborted })

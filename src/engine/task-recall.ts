@@ -13,15 +13,15 @@ const isInside = (fs: FsPort, root: string, path: string): boolean => {
   return true
 }
 
-/** Puts an output into its staged directory; false when it is not what it was. */
-const place = (fs: FsPort, { path, size, sha256, mode, from }: RecallOutput, dir: string): boolean => {
-  if (from === null) return false
-  const [source, target] = [join(from.dir, path), join(dir, path)]
+type Placed = { readonly output: RecallOutput; readonly dir: string }
+
+/** Puts bytes in the place of an output; false when they are not what it was. */
+const put = (fs: FsPort, { output: { path, size, sha256, mode }, dir }: Placed, source: string, isMoved: boolean): boolean => {
+  const target = join(dir, path)
   if (fs.lstat(source)?.isFile() !== true) return false
   makeParents(fs, target)
-  if (!from.isLeft) fs.copyFile(source, target)
-  else if (isInside(fs, from.dir, source)) rename(fs, source, target)
-  else return false
+  if (isMoved) rename(fs, source, target)
+  else fs.copyFile(source, target)
   fs.chmod(target, mode)
   const found = hashFile(fs, target)
   return found?.size === size && found.sha256 === sha256
@@ -33,11 +33,27 @@ const store = ({ fs, packs }: TaskEnv, blobs: Blobs, path: string): void => {
   else blobs.add(readFile(fs, path) ?? new Uint8Array())
 }
 
+/**
+ * Puts an output into its staged directory; false when it is not what it was. A step that looked at the dataset as a whole may have
+ * taken it away, or put another in its place: where the step before it left the same bytes, those serve, too. What lies damaged in a
+ * half-made directory is no reason to trust its like.
+ */
+const place = (fs: FsPort, now: Placed, before: readonly Placed[]): boolean => {
+  const { path, sha256, same, from } = now.output
+  if (from === null) return false
+  const source = join(from.dir, path)
+  const isThere = fs.lstat(source) !== undefined
+  if (isThere && (!from.isLeft || isInside(fs, from.dir, source)) && put(fs, now, source, from.isLeft)) return true
+  const alike = same && !(isThere && from.isLeft) ? before.find(({ output }) => output.sha256 === sha256) : undefined
+  return alike !== undefined && put(fs, now, join(alike.dir, alike.output.path), false)
+}
+
 const recallOne = (env: TaskEnv, file: RecallFile, staging: readonly string[], blobs: Blobs): boolean => {
   const { fs } = env
-  const outputs = file.steps.flatMap((some, i) => some.map((output) => ({ output, dir: staging[i] ?? '' })))
+  const steps = file.steps.map((some, i) => some.map((output): Placed => ({ output, dir: staging[i] ?? '' })))
+  const outputs = steps.flat()
   try {
-    if (outputs.every(({ output, dir }) => place(fs, output, dir))) {
+    if (steps.every((some, i) => some.every((output) => place(fs, output, steps[i - 1] ?? [])))) {
       const unstored = new Map(outputs.flatMap(({ output, dir }) => (output.isStored ? [] : [[output.oid, join(dir, output.path)]])))
       for (const path of unstored.values()) store(env, blobs, path)
       return true

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { StrataError, hasCode, systemCode } from '../core/errors.ts'
 import type { Actor, NewEvent, StrataEvent } from '../core/events.ts'
-import { encodeLine, genesis } from '../core/events.ts'
+import { decodeLine, encodeLine, genesis } from '../core/events.ts'
 import type { State } from '../core/state.ts'
 import { REDUCER, evolveLine, initialState } from '../core/state.ts'
 import { fsyncDirectory, writeAll } from './durable.ts'
@@ -23,6 +23,15 @@ export const conflict = (epoch: number, cause?: unknown): StrataError =>
     cause,
   })
 
+/** A mistake of ours, told before it is in a journal that nobody could read any more. */
+const unreadable = (events: readonly StrataEvent[]): StrataError => {
+  const types = events.map(({ type }) => type)
+  return new StrataError('BAD_ARGUMENT', `${types.join(', ')} cannot be recorded: the data is not what an event of its type has`, {
+    data: { types },
+    hint: 'This is a mistake of Strata, not of your data: please report it. Nothing was written to the journal.',
+  })
+}
+
 /** Appends to the journal. Nothing is claimed or written before the first append. */
 export class JournalWriter {
   readonly #options: WriterOptions
@@ -41,7 +50,7 @@ export class JournalWriter {
     return this.#view?.state ?? initialState
   }
 
-  /** Makes the events durable as one line; after it returns they have happened. Throws CONFLICT, DURABILITY. */
+  /** Makes the events durable as one line; after it returns they have happened. Throws CONFLICT, DURABILITY, BAD_ARGUMENT. */
   append(events: readonly NewEvent[]): readonly StrataEvent[] {
     if (this.#failed) throw new StrataError('DURABILITY', 'an earlier write to the journal failed', { hint: 'Open the store again.' })
     this.claim()
@@ -102,6 +111,7 @@ export class JournalWriter {
     const epoch = this.#epoch ?? 0
     const body = { v: 1 as const, epoch, at: now(), actor, events: placed, prev }
     const { text, hash } = encodeLine(body)
+    if (decodeLine(text) === undefined) throw unreadable(placed)
     // Whatever goes wrong from here on, this session no longer knows where the journal ends.
     this.#failed = true
     this.#flush(`${text}\n`, segment)

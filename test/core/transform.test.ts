@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { memorySource } from '../../src/core/memory.ts'
+import netmonitor from '../../migrations/index.ts'
+import type { Content, Contents } from '../../src/core/carry-file.ts'
+import { carryFile, contentOf } from '../../src/core/carry-file.ts'
+import { memorySource, sourceOf } from '../../src/core/memory.ts'
+import type { Keep } from '../../src/core/transform.ts'
 import { Transformer } from '../../src/core/transform.ts'
 import type { StrataError } from '../../src/index.ts'
 import { dataset, fileAt, file, migrateFiles, schema } from '../../src/index.ts'
@@ -251,4 +255,64 @@ describe('one file at another version', () => {
   test('without a rollback function is refused', () => {
     expect(() => fileAt(toy(), files('4.0.0'), 'settings.json', '4.0.0', '1.0.0')).toThrow(/no rollback function/)
   })
+})
+
+test('a disk that fails is no damaged file: what is made of all files, and a file on its way, end with its error', () => {
+  const path = 'data/2026-01-01.json'
+  const last = netmonitor.chain.schemas.length - 1
+  const failing = (): Uint8Array => {
+    throw Object.assign(new Error('EIO: the disk'), { code: 'EIO' })
+  }
+  const at = (read: () => Uint8Array, position: number): Transformer =>
+    new Transformer(netmonitor, { ...sourceOf(netmonitor, [path], read, position), start: () => position })
+  expect(at(() => Buffer.from('torn'), last).gathered(path, last, [last - 1])).toEqual([])
+  expect(() => at(failing, last).gathered(path, last, [last - 1])).toThrow('EIO')
+  expect(at(() => Buffer.from('torn'), 0).file(path, 0, 1)).toMatchObject({ damaged: true })
+  expect(() => at(failing, 0).file(path, 0, 1)).toThrow('EIO')
+})
+
+test('nor is one on whose way the disk fails half-way, read piece by piece', () => {
+  const path = 'days/1.json'
+  const day = filesOf({ 'settings.json': DATA['settings.json'], [path]: DATA['days/1.json'] })
+  const data = toy({})
+  const bytes = day.get(path) ?? new Uint8Array()
+  const pieces = function* (): Generator<Uint8Array> {
+    yield bytes.subarray(0, 3)
+    throw Object.assign(new Error('EIO: the disk'), { code: 'EIO' })
+  }
+  const keep: Keep = (_, __, made) => ({ pieces: () => [...made], size: [...made].length })
+  const transformer = new Transformer(data, memorySource(data, day, 0))
+  expect(() => transformer.byRecords(path, 0, 1, { pieces, size: bytes.byteLength }, keep)).toThrow('EIO')
+})
+
+test('what both sides had in common is not taken for nothing when it cannot be read: each of its records would be new', () => {
+  const path = 'data/2026-01-01.json'
+  const last = netmonitor.chain.schemas.length - 1
+  const of = (records: number): Uint8Array =>
+    Buffer.from(
+      JSON.stringify(Array.from({ length: records }, (_, i) => ({ ts: 1767225600000 + i, id: 'fd6a02b', ms: i, st: 0, err: null }))),
+    )
+  const config = Buffer.from(JSON.stringify({ regions: {}, settings: {} }))
+  const first = (bytes: Uint8Array) =>
+    new Map([
+      ['config.json', config],
+      [path, bytes],
+    ])
+  const newest = (bytes: Uint8Array) =>
+    migrateFiles(netmonitor, first(bytes), '1.0.0', '2.2.0').steps.at(-1) ?? new Map<string, Uint8Array>()
+  const content = (files: ReadonlyMap<string, Uint8Array>, position: number, isReadable = true): Content => {
+    const source = memorySource(netmonitor, files, position)
+    const failing = (): Uint8Array => {
+      throw Object.assign(new Error('EIO: the disk'), { code: 'EIO' })
+    }
+    return contentOf(netmonitor, position, isReadable ? source : { ...source, bytes: failing, start: () => position })
+  }
+  const sides = (isReadable: boolean): Contents => ({
+    base: content(newest(of(2)), last, isReadable),
+    theirs: content(newest(of(3)), last),
+    original: content(first(of(2)), 0),
+    ours: content(first(of(2)), 0),
+  })
+  expect(carryFile(netmonitor, sides(true), path, 'theirs')).toMatchObject({ what: 'write', added: 1 })
+  expect(() => carryFile(netmonitor, sides(false), path, 'theirs')).toThrow('EIO')
 })

@@ -105,7 +105,7 @@ describe('init without --from', () => {
     box.ok('init')
     expect(box.current()).toMatchObject({ schemaVersion: '2.2.0' })
     const config = json(box.active(), 'config.json')
-    expect(config.header).toMatchObject({ schemaVersion: '2.0.0', createdWith: 'Strata', migrations: [] })
+    expect(config.header).toMatchObject({ schemaVersion: '2.2.0', createdWith: 'Strata', migrations: [] })
     expect(box.run(['status']).code).toBe(0)
     expect(box.run(['plan']).code).toBe(0)
   })

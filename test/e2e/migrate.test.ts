@@ -24,19 +24,30 @@ describe('migrate', () => {
       '1.1.0',
       '1.2.0',
       '2.0.0',
+      '2.1.0',
       '2.2.0',
     ])
     expect(fingerprint(box.directoryOf(before.id))).toEqual(before.files)
     expect(job.backupPath).toBe(box.directoryOf(before.id))
   })
 
-  it('every record of every day arrives', () => {
+  it('every record of every day arrives, whichever format holds the day', () => {
     const box = captured(sample(6))
-    const count = (date: string): number => (JSON.parse(readFileSync(join(box.data, `data/${date}.json`), 'utf8')) as unknown[]).length
+    type Raw = { timestamp?: string; ts?: number; ms?: number | null; latency_ms?: number | null; status?: string; st?: number }
+    const facts = ({ timestamp, ts = 0, ms = null, latency_ms = ms, status, st = status === 'success' ? 0 : 1 }: Raw) => ({
+      // Shape A, seconds, or milliseconds.
+      ts: timestamp === undefined ? ts * (ts < 1e11 ? 1000 : 1) : Date.parse(timestamp),
+      latency_ms,
+      st: Math.min(st, 1),
+    })
     const dates = Object.keys(contents(join(box.data, 'data'))).map((name) => name.slice(0, 10))
-    const before = dates.map(count)
+    const before = dates.map((date) => (json(box.data, `data/${date}.json`) as Raw[]).map(facts))
     box.ok('migrate')
-    expect(dates.map((date) => day(box.active(), date).results.length)).toEqual(before)
+    expect(dates.map((date) => day(box.active(), date).results.map(facts))).toEqual(before)
+    expect(readdirSync(join(box.active(), 'data')).map((name) => name.slice(10))).toEqual([
+      ...Array.from({ length: 4 }, () => '.msgpack.gz'),
+      ...Array.from({ length: 2 }, () => '.json'),
+    ])
   })
 
   it('a second time has nothing to do and changes nothing', () => {

@@ -1,6 +1,7 @@
+import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { application, library, NETMONITOR, refusal } from '../support/library.ts'
-import { captured, upgraded } from '../support/sandbox.ts'
+import { captured, migrated, sample, upgraded } from '../support/sandbox.ts'
 import { TOY, toyMigrated, toyModule } from '../support/toy.ts'
 import { contents, fingerprint, json, put } from '../support/tree.ts'
 
@@ -28,9 +29,22 @@ describe('strata show SNAPSHOT:PATH --as VERSION', () => {
     expect(fingerprint(box.store)).toEqual(before)
   })
 
+  it('a day that was compacted comes back as the very JSON of before, and any JSON goes there', async () => {
+    const box = migrated(sample(3))
+    const app = await library.App.open({ store: box.store, migrations: NETMONITOR })
+    const [plain, compact] = ['data/2025-12-12.json', 'data/2025-12-12.msgpack.gz']
+    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
+    const old = await app.readFile('2.1.0', plain)
+    expect(text(await app.read(compact, { of: '2.2.0', as: '2.1.0' }))).toBe(text(old))
+    expect(box.ok('show', `@:${compact}`, '--as', '2.1.0')).toBe(text(old))
+    const whole = gunzipSync(await app.readFile('2.2.0', compact))
+    for (const version of ['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0'])
+      expect(gunzipSync(await app.read(plain, { of: version, as: '2.2.0' })).equals(whole), version).toBe(true)
+  })
+
   it('gives the very bytes where no step in between changes the file', () => {
     const box = upgraded()
-    expect(box.ok('show', `1.2.0:${DAY}`, '--as', '2.2.0')).toBe(box.ok('show', `1.2.0:${DAY}`))
+    expect(box.ok('show', `1.2.0:${DAY}`, '--as', '2.1.0')).toBe(box.ok('show', `1.2.0:${DAY}`))
     expect(box.ok('show', '1.0.0:config.json', '--as', '1.0.0')).toBe(box.ok('show', '1.0.0:config.json'))
   })
 
@@ -134,12 +148,16 @@ describe('versions', () => {
   it('readableFrom: the pointer names the applications that can still read, and start tells them so', async () => {
     const { app, store, data, open } = await application()
     await app.init({ from: data })
+    const isReadable = async (reads: string): Promise<boolean | null> =>
+      (await (await open()).start({ reads: [reads], migrate: false })).readable
+    await app.waitForJob((await app.startMigration({ to: '2.1.0' })).id)
+    expect(json(store, 'CURRENT')).toMatchObject({ schemaVersion: '2.1.0', readableBy: ['2.0.0', '2.1.0'] })
+    expect(await isReadable('2.0.0')).toBe(true)
+    expect(await isReadable('1.2.0')).toBe(false)
+    // Nobody who doesn't know it can read compact days.
     await app.waitForJob((await app.startMigration()).id)
-    expect(json(store, 'CURRENT')).toMatchObject({ schemaVersion: '2.1.0', readableBy: ['2.0.0', '2.1.0', '2.2.0'] })
-    for (const [reads, readable] of [
-      [['2.0.0'], true],
-      [['1.2.0'], false],
-    ] as const)
-      expect((await (await open()).start({ reads: [...reads], migrate: false })).readable).toBe(readable)
+    expect(json(store, 'CURRENT')).toMatchObject({ schemaVersion: '2.2.0', readableBy: ['2.2.0'] })
+    expect(await isReadable('2.2.0')).toBe(true)
+    expect(await isReadable('2.1.0')).toBe(false)
   })
 })

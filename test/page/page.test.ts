@@ -69,15 +69,16 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     expect(await active.textContent()).toContain('2.2.0')
     expect(await active.textContent()).toContain('readable by')
     const timeline = page.getByRole('region', { name: 'What happened' })
-    expect(await timeline.textContent()).toMatch(/Migrated 1\.0\.0 → 2\.1\.0/)
+    expect(await timeline.textContent()).toMatch(/Migrated 1\.0\.0 → 2\.2\.0/)
     for (const step of [
       'Add endpoint metadata fields',
       'Change timestamp format',
       'Restructure configuration format',
       'Add aggregation data',
+      'Compact history',
     ])
       expect(await timeline.textContent()).toContain(step)
-    expect(await page.getByRole('region', { name: 'Snapshots' }).getByRole('row').count()).toBe(6)
+    expect(await page.getByRole('region', { name: 'Snapshots' }).getByRole('row').count()).toBe(7)
     expect(await page.getByRole('img').getAttribute('aria-label')).toMatch(/Data in all snapshots over time/)
     await shot(page, 'wide')
     expect(complaints).toEqual([])
@@ -97,11 +98,11 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     await shot(page, 'going-back')
     expect(box.current().schemaVersion).toBe('2.2.0')
     await dialog.getByRole('button', { name: /now$/ }).click()
-    await page.getByRole('button', { name: /^Return to 2\.1\.0/ }).waitFor()
+    await page.getByRole('button', { name: /^Return to 2\.2\.0/ }).waitFor()
     expect(box.current().schemaVersion).toBe('1.0.0')
     expect(records(box)).toHaveLength(before + 1)
     await shot(page, 'gone-back')
-    await page.getByRole('button', { name: /^Return to 2\.1\.0/ }).click()
+    await page.getByRole('button', { name: /^Return to 2\.2\.0/ }).click()
     await page.getByRole('dialog').getByRole('button', { name: /now$/ }).click()
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
     expect(box.current().schemaVersion).toBe('2.2.0')
@@ -142,7 +143,7 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     const box = migrated()
     const { page } = await opened(box)
     box.ok('rollback')
-    await page.getByRole('button', { name: /^Return to 2\.1\.0/ }).waitFor()
+    await page.getByRole('button', { name: /^Return to 2\.2\.0/ }).waitFor()
     box.ok('redo')
     await page.getByRole('button', { name: /^Return to/ }).waitFor({ state: 'hidden' })
   })
@@ -241,12 +242,12 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     await page.getByRole('button', { name: /^Unpin 1\.1\.0/ }).waitFor()
     await page.getByRole('button', { name: 'Make room …' }).click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByRole('button', { name: /^Remove 2 directory copies now/ }).waitFor()
+    await dialog.getByRole('button', { name: /^Remove 3 directory copies now/ }).waitFor()
     const told = (await dialog.textContent()) ?? ''
     for (const word of ['active', 'before the last job', 'pinned', 'goes']) expect(told).toContain(word)
     expect(await serious(page)).toEqual([])
     await shot(page, 'make-room')
-    expect(readdirSync(join(box.store, 'snapshots'))).toHaveLength(5)
+    expect(readdirSync(join(box.store, 'snapshots'))).toHaveLength(6)
     await dialog.getByRole('button', { name: /^Remove/ }).click()
     await dialog.getByText('are free again').waitFor()
     expect(
@@ -284,7 +285,7 @@ describe.skipIf(MISSING !== '')(`the page${MISSING}`, () => {
     put(box.active(), name, '{}')
     box.ok('checkpoint')
     const { page, complaints } = await opened(box)
-    await page.getByRole('button', { name: /^Files of 2\.1\.0/ }).click()
+    await page.getByRole('button', { name: /^Files of 2\.2\.0/ }).click()
     await page.getByRole('dialog').getByText(name, { exact: true }).waitFor()
     expect(await page.locator('img').count()).toBe(0)
     expect(complaints).toEqual([])

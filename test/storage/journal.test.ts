@@ -153,6 +153,26 @@ describe('appending', () => {
   })
 })
 
+describe('an event that no reader would take', () => {
+  const completed = (created: number): NewEvent => ({
+    type: 'StepCompleted',
+    data: { version: '2.0.0', description: '', changed: 0, created, removed: 0, records: 0, issues: [] },
+  })
+
+  test.each([-1, NaN, 0.5, Infinity])('with a count of %s is refused before a byte is written, and the session goes on', (count) => {
+    const dir = small()
+    const before = text(dir)
+    const w = writer(dir)
+    const error = failure(() => w.append([note('beside it'), completed(count)]))
+    expect(error).toMatchObject({ code: 'BAD_ARGUMENT', data: { types: ['Recovered', 'StepCompleted'] } })
+    expect(text(dir)).toBe(before)
+    expect(w.state).toEqual(stateOf(dir))
+    w.append([completed(1)])
+    w.close()
+    expect(stateOf(dir)).toEqual(w.state)
+  })
+})
+
 describe('the hash rule', () => {
   test('holds for every line, recomputed from the raw bytes: over { up to and without ,"hash"; each names the one before; the first the store', () => {
     const dir = small()

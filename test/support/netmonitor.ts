@@ -45,24 +45,26 @@ const newDay = (version: string, date: string): Day | Values[] => {
 
 const listOf = (day: Day | Values[]): Values[] => (Array.isArray(day) ? day : day.results)
 
-/** A day in either format. */
-const readDay = (path: string): Day | Values[] => codecOf(v2_2.kinds.daily, path).read(readFileSync(path), 'go').value as Day | Values[]
+/** A day in either format. `file`: below the data directory, which is what tells the format. */
+const readDay = (directory: string, file: string): Day | Values[] =>
+  codecOf(v2_2.kinds.daily, file).read(readFileSync(join(directory, file)), 'go').value as Day | Values[]
 
 /** Reads the day, adds a record, and writes all of it back in place, as `os.WriteFile` does. */
 export const appendRecord = (directory: string, version: string, date: string, ts: number, ms: number): void => {
   const [plain, compact] = [`data/${date}.json`, `data/${date}${COMPACT}`]
-  const path = join(directory, existsSync(join(directory, compact)) ? compact : plain)
-  const day = existsSync(path) ? readDay(path) : newDay(version, date)
+  const file = existsSync(join(directory, compact)) ? compact : plain
+  const path = join(directory, file)
+  const day = existsSync(path) ? readDay(directory, file) : newDay(version, date)
   listOf(day).push(recordOf(version, ts, ms))
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, codecOf(v2_2.kinds.daily, path).write({ value: day, spelling: null, style: GO_STYLE }, 'go'))
+  writeFileSync(path, codecOf(v2_2.kinds.daily, file).write({ value: day, spelling: null, style: GO_STYLE }, 'go'))
 }
 
 /** The latencies of all records of all days that are at least `from`: tests give each of their records one of its own. */
 export const latenciesFrom = (directory: string, from: number): number[] =>
   readdirSync(join(directory, 'data'))
     .filter((name) => /^\d{4}-\d\d-\d\d\.(json|msgpack\.gz)$/.test(name))
-    .flatMap((name) => listOf(readDay(join(directory, 'data', name))))
+    .flatMap((name) => listOf(readDay(directory, `data/${name}`)))
     .map((record) => Number(record.ms ?? record.latency_ms))
     .filter((ms) => ms >= from)
     .sort((a, b) => a - b)

@@ -176,5 +176,4 @@ export const made = (dir: string, content: Content, migrations: string | undefin
 /** Two days of NetMonitor, migrated. */
 export const upgraded = (): Sandbox => copyOf('upgraded', (dir) => made(dir, sample(2), undefined, ['migrate']))
 
-/** A day as it is from 1.1.0 on. */
-export const day = (root: string, date: string): { results: Record<string, unknown>[] } => json(root, `data/${date}.json`)
+export { day } from './compact-day.ts'
