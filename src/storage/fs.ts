@@ -65,6 +65,7 @@ const patiently = <A extends unknown[], T>(call: (...args: A) => T): ((...args: 
   }
 }
 
+const MAY_BE_ABSENT = { throwIfNoEntry: false } as const
 const fsyncAsync = promisify(nodeFs.fsync)
 
 export const nodeFsPort: FsPort = {
@@ -76,7 +77,7 @@ export const nodeFsPort: FsPort = {
   fdatasync: nodeFs.fdatasyncSync,
   fsyncLater: fsyncAsync,
   fstat: (fd) => nodeFs.fstatSync(fd),
-  lstat: (path) => nodeFs.lstatSync(path, { throwIfNoEntry: false }),
+  lstat: (path) => nodeFs.lstatSync(path, MAY_BE_ABSENT),
   rename: nodeFs.renameSync,
   link: nodeFs.linkSync,
   unlink: nodeFs.unlinkSync,
