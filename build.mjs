@@ -15,7 +15,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const ROOT = dirname(fileURLToPath(import.meta.url))
 const OLDEST_NODE = [20, 19]
 const ENTRIES = {
-  cli: 'src/cli/main.ts',
+  program: 'src/cli/program.ts',
   index: 'src/index.ts',
   worker: 'src/engine/worker.ts',
   netmonitor: 'migrations/index.ts',
@@ -239,28 +239,38 @@ const definitions = async (esbuild, build) => ({
   STRATA_PAGE: JSON.stringify(await page(esbuild)),
 })
 
+/** What the command loads first is one file: a chunk more costs more than what is in it. The program beside it is what it may load then. */
+const startFile = {
+  name: 'start-file',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /\/program\.ts$/ }, () => ({ path: './program.js', external: true }))
+  },
+}
+
 const bundle = async (esbuild, build) => {
-  const entryPoints = Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => fs.existsSync(at(path))))
-  if (Object.keys(entryPoints).length === 0) return []
+  const present = (entries) => Object.fromEntries(Object.entries(entries).filter(([, path]) => fs.existsSync(at(path))))
+  if (Object.keys(present(ENTRIES)).length === 0) return []
   try {
-    const result = await esbuild.build({
+    const common = {
       absWorkingDir: ROOT,
-      entryPoints,
       outdir: 'dist',
       bundle: true,
-      splitting: true,
       format: 'esm',
       platform: 'node',
       target: 'node20',
       // zod, semver, uuid and MessagePack are bundled: Node opens the many files of a package at once, which is more than a process with few handles has.
       external: ['chokidar', 'diff', 'isomorphic-git', 'nanoid'],
       sourcemap: 'linked',
-      chunkNames: 'chunks/[name]-[hash]',
       define: await definitions(esbuild, build),
       write: false,
       logLevel: 'silent',
-    })
-    return result.outputFiles.map((file) => ({ path: file.path.slice(ROOT.length + 1).replaceAll('\\', '/'), bytes: file.contents }))
+    }
+    const results = await Promise.all([
+      esbuild.build({ ...common, entryPoints: present(ENTRIES), splitting: true, chunkNames: 'chunks/[name]-[hash]' }),
+      esbuild.build({ ...common, entryPoints: present({ cli: 'src/cli/main.ts' }), plugins: [startFile] }),
+    ])
+    const files = results.flatMap(({ outputFiles }) => outputFiles)
+    return files.map((file) => ({ path: file.path.slice(ROOT.length + 1).replaceAll('\\', '/'), bytes: file.contents }))
   } catch (error) {
     if (!error.errors)
       throw new Failure(

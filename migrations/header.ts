@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { DataFileHeader } from '../src/index.ts'
 
 /** T022's DataFileHeader: the first member of every file from 1.1.0 on. No times in it, so that a migration stays pure. */

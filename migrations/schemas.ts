@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Doc, Rec } from '../src/index.ts'
 import { arranged, file, gzip, messagePack, records, schema } from '../src/index.ts'
 import { columns } from './columns.ts'

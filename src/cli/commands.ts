@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
 import type { ChainSummary, Finding, Plan } from '../index.ts'
 import { App, StrataError, isStrataError, printable, summaryOf } from '../index.ts'
@@ -59,6 +58,7 @@ const choose = async (run: Run, error: unknown): ReturnType<App['init']> => {
   candidates.forEach((c, i) => {
     err(`  ${i + 1}  ${printable(c.path)}  (version ${c.version}, ${plural(c.files, 'file')}, ${size(c.bytes)}, last written ${c.newest})`)
   })
+  const { createInterface } = await import('node:readline/promises')
   const input = createInterface({ input: process.stdin, output: process.stderr })
   const answer = await input.question(`Which one? [1-${candidates.length}] `).finally(() => {
     input.close()

@@ -1,4 +1,3 @@
-import { createTwoFilesPatch } from 'diff'
 import type { Comparison, Diff, Difference, ValidationReport } from '../index.ts'
 import { StrataError, printable } from '../index.ts'
 import { comparisonText, tracedText } from './compare-text.ts'
@@ -89,6 +88,8 @@ export const show = async (run: Run): Promise<number> => {
 const patch = async (run: Run, a: string, b: string, file: Difference): Promise<string> => {
   const read = async (name: string, absent: boolean): Promise<string> =>
     absent ? '' : Buffer.from(await run.app.readFile(name, file.path)).toString('utf8')
+  // Many files, and no other command needs them.
+  const { createTwoFilesPatch } = await import('diff')
   const made = createTwoFilesPatch(
     `a/${file.path}`,
     `b/${file.path}`,

@@ -8,6 +8,14 @@ export const err = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
 
+/** Whoever reads may stop (`strata history | head`); what is being done goes on all the same. */
+export const forgiveReaders = (): void => {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+}
+
 const colours = { red: 31, green: 32, yellow: 33, cyan: 36, bold: 1, dim: 2 } as const
 
 const wantsColour = (stream: NodeJS.WriteStream): boolean =>

@@ -50,7 +50,7 @@ const forNode = (options: Readonly<Record<string, Option>>) =>
 const findCommand = (argv: readonly string[]): string | undefined => {
   const { positionals } = parseArgs({
     args: [...argv],
-    options: COMMANDS.reduce((all, c) => ({ ...all, ...forNode(c.options) }), forNode(GLOBAL)),
+    options: forNode(Object.fromEntries([GLOBAL, ...COMMANDS.map((c) => c.options)].flatMap((options) => Object.entries(options)))),
     allowPositionals: true,
     strict: false,
   })

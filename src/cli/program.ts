@@ -1,40 +1,9 @@
-import { resolve } from 'node:path'
-import type { ChainSummary } from '../light.ts'
-import { StrataError, layout, currentPointer, nodeFsPort, placeOf, readView, statusOf } from '../light.ts'
-import { fail, out, showExact } from './output.ts'
+import { StrataError } from '../light.ts'
+import { fail, forgiveReaders, out, showExact } from './output.ts'
 import type { Parsed } from './parse.ts'
 import { commandHelp, generalHelp, parseCommandLine } from './parse.ts'
-import { statusText } from './status-text.ts'
-
-/** The chain that the command uses without `--migrations`: the file of its module, and its summary, kept by the build, if there is one. */
-export type BuiltIn = { readonly module: string; readonly summary: () => string | undefined }
-
-const place = (flags: Parsed['flags']) => {
-  const root = resolve(typeof flags.store === 'string' ? flags.store : 'store')
-  return { root, paths: layout(root), fs: nodeFsPort }
-}
-
-/** The summary of the built-in chain; undefined for another chain, which has to be loaded. */
-const builtInSummary = (flags: Parsed['flags'], { summary }: BuiltIn): ChainSummary | undefined => {
-  const text = flags.migrations === undefined ? summary() : undefined
-  // The build wrote this file from the same chain.
-  return text === undefined ? undefined : (JSON.parse(text) as ChainSummary)
-}
-
-const path = ({ flags }: Parsed): number => {
-  const where = place(flags)
-  const pointer = currentPointer(where)
-  const directory = where.paths.snapshot(pointer.snapshot)
-  out(flags.json === true ? JSON.stringify({ ...pointer, path: directory }) : directory)
-  return 0
-}
-
-const status = ({ flags }: Parsed, summary: ChainSummary): number => {
-  const where = place(flags)
-  const found = statusOf(readView(where)?.state, summary, placeOf(where))
-  out(flags.json === true ? JSON.stringify(found, null, 2) : statusText(found, where.root, summary.name))
-  return found.needed ? 2 : 0
-}
+import type { BuiltIn } from './quick.ts'
+import { builtInSummary, path, status } from './quick.ts'
 
 /** What is printed from the table of commands alone. */
 const words = async ({ command, args: [shell = ''] }: Parsed): Promise<number> => {
@@ -65,17 +34,11 @@ const run = async (parsed: Parsed, builtIn: BuiltIn): Promise<number> => {
   return runCommand(command.name, parsed, builtIn.module)
 }
 
-/**
- * The start-up path: `status` and `path` answer from CURRENT and one journal segment. Everything else is loaded when needed.
- */
+/** Runs a command; what it needs is loaded with it. */
 export const runProgram = async (args: readonly string[], builtIn: BuiltIn): Promise<void> => {
   // More file-system threads let more flushes be under way; it must be set before the first one starts.
   process.env.UV_THREADPOOL_SIZE ??= '16'
-  // Whoever reads may stop (`strata history | head`); what is being done goes on all the same.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
+  forgiveReaders()
   let json = args.includes('--json')
   try {
     if (Number(process.versions.node.split('.')[0]) < 20)

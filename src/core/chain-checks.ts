@@ -196,11 +196,18 @@ const chainProblems = (c: AnyChain): StrataError[] => {
   return found
 }
 
+/** A dataset is checked when it is made, and again where a module brings one: it may have another copy of this library. */
+const sound = new WeakSet<AnyChain>()
+
 /** Throws the first of what is wrong: BAD_CHAIN, DUPLICATE_VERSION, AMBIGUOUS_KIND, NO_PATTERN or ASYNC_STEP; `data.problems` has all messages. */
 export const checkChain = (c: AnyChain): void => {
+  if (sound.has(c)) return
   const found = chainProblems(c)
   const [first] = found
-  if (first === undefined) return
+  if (first === undefined) {
+    sound.add(c)
+    return
+  }
   throw new StrataError(first.code, first.message, {
     data: { ...first.data, problems: found.map((error) => error.message) },
     hint: first.hint,

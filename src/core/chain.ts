@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import compare from 'semver/functions/compare.js'
 import valid from 'semver/functions/valid.js'
 import type { Kind, Kinds, Schema } from './schema.ts'

@@ -51,7 +51,7 @@ const kindView = (toJson: ToJson, name: string, kind: Kind, before: Schema | und
 /** Every version of the chain, oldest first. */
 export const describeChain = async (chain: AnyChain): Promise<VersionView[]> => {
   // Only who asks for it pays for zod.
-  const { toJSONSchema } = await import('zod')
+  const { toJSONSchema } = await import('./json-schema.ts')
   const toJson: ToJson = (schema) => {
     const { $schema: _, ...rest } = toJSONSchema(schema, { unrepresentable: 'any', io: 'input' })
     return rest

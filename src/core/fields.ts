@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Doc, Rec } from './chain.ts'
 import type { Conversion } from './conversions.ts'
 import type { At, Edit, FieldCtx } from './field-edits.ts'

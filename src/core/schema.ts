@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Codec } from './codecs/index.ts'
 import { json } from './codecs/index.ts'
 import { StrataError } from './errors.ts'

@@ -14,8 +14,13 @@ import { editedFiles } from './preview.ts'
 import type { Session } from './session.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
-/** `isCommitted`: what is in the directory that is left is in its history, too. */
-type Left = { readonly snapshot: Snapshot; readonly written: readonly Difference[]; readonly isCommitted: boolean }
+/** `isCommitted`: what is in the directory that is left is in its history, too. `isQuiet`: it was so at the last look, a moment ago. */
+type Left = {
+  readonly snapshot: Snapshot
+  readonly written: readonly Difference[]
+  readonly isCommitted: boolean
+  readonly isQuiet: boolean
+}
 
 /** What a checkpoint needs besides the files: packs, trees, a journal line. */
 const CHECKPOINT_BYTES = 128 * 1024
@@ -33,16 +38,16 @@ export const leave = async (session: Session, reason: string, since: Snapshot['c
   if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet')
   const looked = look(context, active)
   const from = since ?? active.sealed
-  if (isQuiet(looked)) return { snapshot: active, written: writtenSince(session, active, from), isCommitted: true }
+  if (isQuiet(looked)) return { snapshot: active, written: writtenSince(session, active, from), isCommitted: true, isQuiet: true }
   if (hasRoomFor(context, looked)) {
     const { snapshot } = await checkpoint(session, active.id, reason)
-    return { snapshot, written: writtenSince(session, snapshot, from), isCommitted: true }
+    return { snapshot, written: writtenSince(session, snapshot, from), isCommitted: true, isQuiet: false }
   }
   const edited = editedFiles(context, active).map((path): Difference => ({ path, change: 'changed' }))
   const known = writtenSince(session, active, from)
   if (edited.length > 0) context.log('warning', `the disk is full: ${edited.length} edited files of ${active.id} are committed later`)
   const more = edited.filter((e) => !known.some((k) => k.path === e.path))
-  return { snapshot: active, written: [...known, ...more], isCommitted: edited.length === 0 }
+  return { snapshot: active, written: [...known, ...more], isCommitted: edited.length === 0, isQuiet: false }
 }
 
 /** The target, what was found in its directory committed; no byte is read that the index vouches for. */
@@ -57,12 +62,27 @@ export const settleTarget = async (session: Session, target: Snapshot): Promise<
   return snapshot
 }
 
+/** The target as what it was verified to be, where a look at its directory is all that it takes. */
+const knownTarget = ({ context }: Session, target: Snapshot): VerifiedSnapshot | undefined =>
+  context.fs.lstat(context.paths.snapshot(target.id)) === undefined ? undefined : verifiedBefore(target, isQuiet(look(context, target)))
+
+/** `leave`, with a look at where it goes before; `proof`: neither side differs from what is known of it, so the switch may follow at once. */
+export const leaveFor = async (
+  session: Session,
+  target: Snapshot,
+  reason: string,
+  since: Snapshot['commit'],
+): Promise<Left & { readonly proof: VerifiedSnapshot | undefined }> => {
+  const known = knownTarget(session, target)
+  const left = await leave(session, reason, since)
+  return { ...left, proof: left.isQuiet ? known : undefined }
+}
+
 /** The target's directory, complete, checked, and with edits that do not belong to it committed on its own branch. */
 const prepareTarget = async (session: Session, target: Snapshot): Promise<VerifiedSnapshot> => {
   const { context } = session
   if (context.fs.lstat(context.paths.snapshot(target.id)) === undefined) await materialise(session, target)
-  const looked = look(context, target)
-  const known = verifiedBefore(target, isQuiet(looked))
+  const known = knownTarget(session, target)
   if (known !== undefined) return known
   const now = await checkpoint(session, target.id, 'found when it was activated')
   if (now.changed.length > 0)
@@ -111,6 +131,8 @@ export type Activation = {
   readonly hold: HoldCause | null
   readonly exact: boolean
   readonly since?: Snapshot['commit']
+  /** Both sides were looked at a moment ago: see `leaveFor`. */
+  readonly proof?: VerifiedSnapshot | undefined
 }
 
 /**
@@ -118,8 +140,8 @@ export type Activation = {
  * the side that is left: what was written there is committed, and refused (DATA_WRITTEN_SINCE) unless `exact`.
  */
 export const activate = async (session: Session, target: Snapshot, how: Activation): Promise<readonly Difference[]> => {
-  const proof = await prepareTarget(session, target)
-  const { written } = await leave(session, 'before switching', how.since)
+  const proof = how.proof ?? (await prepareTarget(session, target))
+  const written = how.proof === undefined ? (await leave(session, 'before switching', how.since)).written : []
   if (written.length > 0 && !how.exact) throw hidden(target, written)
   const fresh = session.state.snapshots[target.id]?.verifiedCommit !== proof.commit
   session.commit(...(fresh ? [{ type: 'verify' as const, proofs: [proof] }] : []), {

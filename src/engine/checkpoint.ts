@@ -38,6 +38,19 @@ const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string
   return base < 0 ? kept : [...kept, ...edited.flatMap((f) => fileFindings(dataset, base, f.path, f.version, f.damage))]
 }
 
+/** Nothing to commit. Who only wants to know that does not wait for a manifest of everything. */
+const quiet = (snapshot: Snapshot, files: ReadonlyMap<string, FileEntry>, directories: Manifest['directories']): Checkpointed => {
+  let manifest: Manifest | undefined
+  return {
+    snapshot,
+    changed: [],
+    files,
+    get manifest() {
+      return (manifest ??= manifestOf(files.values(), directories))
+    },
+  }
+}
+
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
  * without a difference in content nothing is written but the index. `afresh`: nothing that was known counts, every file is read and
@@ -51,14 +64,14 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const looked = afresh ? lookAfresh(context, id) : look(context, snapshot)
   const known = afresh ? new Map<string, FileEntry>() : knownFiles(looked, repository, snapshot.commit)
   const { scanned } = looked.changes
-  if (isQuiet(looked)) return { snapshot, changed: [], files: known, manifest: manifestOf(known.values(), scanned.directories) }
+  if (isQuiet(looked)) return quiet(snapshot, known, scanned.directories)
 
   const base = versionIndex(dataset.chain, snapshot.schemaVersion)
   const tasks = tasksFor(paths.snapshot(id), base < 0 ? null : base, looked, known)
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
   const pool = new Pool({ fs, packs: paths.packs, dataset, module: context.module, bytes, workers: context.workers })
   const transaction = repository.begin()
-  const files = new Map(known)
+  const files = new Map<string, FileEntry>(known)
   const changed = new Map<string, Captured>()
   const gone = new Set(looked.index === undefined ? [...known.keys()].filter((path) => !scanned.files.has(path)) : looked.changes.removed)
   const take = (result: CaptureResult): void => {

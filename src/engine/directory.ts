@@ -62,8 +62,8 @@ export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['
 })
 
 /** The known content of a snapshot's directory: from the index, else from the repository. */
-export const knownFiles = (looked: Looked, repository: Repository, commit: Oid): Map<string, FileEntry> =>
-  looked.index === undefined ? new Map(repository.manifest(commit).files.map((f) => [f.path, f])) : new Map(looked.index.entries)
+export const knownFiles = (looked: Looked, repository: Repository, commit: Oid): ReadonlyMap<string, FileEntry> =>
+  looked.index?.entries ?? new Map(repository.manifest(commit).files.map((f) => [f.path, f]))
 
 /** Remembers what a directory's files are, so that the next scan need not read them. A full disk only makes that scan slower. */
 export const remember = (
@@ -80,9 +80,7 @@ export const remember = (
     if (file !== undefined) entries.set(path, { ...file, mode: stat.mode, stat })
   }
   try {
-    const index = { entries, directories: scanned.directories, commit, readMs }
-    writeIndex(context.fs, context.paths.index(id), index)
-    keep(context, id, index)
+    keep(context, id, writeIndex(context.fs, context.paths.index(id), { entries, directories: scanned.directories, commit, readMs }))
   } catch (error) {
     if (!hasCode(fromSystem(error), 'NO_SPACE')) throw error
   }

@@ -46,6 +46,7 @@ const examineOne = async (
   snapshot: Snapshot,
   isActive: boolean,
   part: Part | null,
+  pool: Pool,
 ): Promise<{ found: Found[]; files: number }> => {
   const root = context.paths.snapshot(snapshot.id)
   if (context.fs.lstat(root) === undefined) {
@@ -56,34 +57,31 @@ const examineOne = async (
   const looked = look(context, snapshot)
   const wasEdited = isEdited(looked, repository.commit(snapshot.commit).committer.timestamp * 1000)
   const wanted = files.filter((f) => inPart(f, part))
-  const bytes = wanted.reduce((sum, f) => sum + f.size, 0)
-  const pool = new Pool({
-    fs: context.fs,
-    packs: context.paths.packs,
-    dataset: context.dataset,
-    module: context.module,
-    bytes,
-    workers: context.workers,
-  })
-  try {
-    const { wrong, files: count } = await checkDirectory(pool, root, wanted)
-    const found = wrong.map(({ path, why }) =>
-      wasEdited(path)
-        ? told(edited(snapshot, isActive, path))
-        : damaged(path, why, { kind: 'file', snapshot: snapshot.id, path }, { snapshot: snapshot.id }),
-    )
-    const folders = new Set(looked.changes.scanned.directories.map((d) => d.path))
-    const gone = directories.filter(({ path }) => !folders.has(path)).map(({ path }) => told(edited(snapshot, isActive, path)))
-    return { found: [...found, ...gone], files: count }
-  } finally {
-    await pool.close()
-  }
+  const { wrong, files: count } = await checkDirectory(pool, root, wanted)
+  const found = wrong.map(({ path, why }) =>
+    wasEdited(path)
+      ? told(edited(snapshot, isActive, path))
+      : damaged(path, why, { kind: 'file', snapshot: snapshot.id, path }, { snapshot: snapshot.id }),
+  )
+  const folders = new Set(looked.changes.scanned.directories.map((d) => d.path))
+  const gone = directories.filter(({ path }) => !folders.has(path)).map(({ path }) => told(edited(snapshot, isActive, path)))
+  return { found: [...found, ...gone], files: count }
 }
+
+/** Workers that read and compare, for so many bytes; whoever has it closes it. */
+export const readingPool = ({ fs, paths, dataset, module, workers }: Context, bytes: number): Pool =>
+  new Pool({ fs, packs: paths.packs, dataset, module, bytes, isPlain: true, workers })
 
 /** Every byte of the active directory, against the manifest of its last commit. */
 export const examineActive = async (context: Context, repository: Repository, state: State): Promise<{ found: Found[]; files: number }> => {
   const active = activeSnapshot(state)
-  return active === undefined ? { found: [], files: 0 } : examineOne(context, repository, active, true, null)
+  if (active === undefined) return { found: [], files: 0 }
+  const pool = readingPool(context, active.bytes)
+  try {
+    return await examineOne(context, repository, active, true, null, pool)
+  } finally {
+    await pool.close()
+  }
 }
 
 /** Every byte of every directory that is there, against the manifest of its last commit. */
@@ -92,13 +90,14 @@ export const examineDirectories = async (
   repository: Repository,
   state: State,
   part: Part | null,
+  pool: Pool,
 ): Promise<{ found: Found[]; files: number }> => {
   const found: Found[] = []
   let files = 0
   for (const snapshot of Object.values(state.snapshots)) {
     const isActive = snapshot.id === state.active
     try {
-      const one = await examineOne(context, repository, snapshot, isActive, part)
+      const one = await examineOne(context, repository, snapshot, isActive, part, pool)
       found.push(...one.found)
       files += one.files
     } catch (error) {

@@ -7,13 +7,17 @@ import type { Manifest } from '../core/manifest.ts'
 import type { State } from '../core/state.ts'
 import { readText } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
-import type { PackVisitor } from '../storage/pack-read.ts'
-import { PackStore, verifyPack } from '../storage/pack-read.ts'
+import { PackStore } from '../storage/pack-read.ts'
+import type { PackFinding, PackVisitor } from '../storage/pack-verify.ts'
+import { MOST_FINDINGS, tooManyFindings, verifyFrame } from '../storage/pack-verify.ts'
 import type { Repository } from '../storage/repository.ts'
 import { FIXED_FILES } from '../storage/repository.ts'
+import { batches } from './batches.ts'
 import type { Context } from './context.ts'
 import type { Found, Heal, Part } from './found.ts'
 import { damaged, stale } from './found.ts'
+import type { Pool } from './pool.ts'
+import type { ObjectsTask } from './task-types.ts'
 
 /** What reading every object found: the type of each, and the SHA-256 of the blobs. */
 export type Objects = { readonly found: Found[]; readonly types: Map<Oid, ObjectType>; readonly blobs: Map<Oid, string> }
@@ -48,7 +52,33 @@ const sampleObjects = (fs: FsPort, path: string, name: string, visitor: PackVisi
 
 const namesIn = ({ fs, paths }: Context): string[] => (fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs).sort())
 
-const examinePack = (context: Context, name: string, objects: Objects, part: Part | null, store: PackStore): void => {
+/** Reads every object of a pack, many at a time. */
+const verifyObjects = async (fs: FsPort, path: string, visitor: PackVisitor, pool: Pool): Promise<void> => {
+  let found = 0
+  const tell = (finding: PackFinding): void => {
+    found += 1
+    visitor.onFinding(finding)
+  }
+  const places = verifyFrame(fs, path, (message) => {
+    tell({ oid: null, message })
+  })
+  const sized = places.map((place) => ({ place, size: place.end - place.offset }))
+  const tasks = (function* (): Generator<ObjectsTask> {
+    for (const batch of batches(sized)) {
+      if (found > MOST_FINDINGS) return
+      yield { type: 'objects', path, entries: batch.map(({ place }) => place) }
+    }
+  })()
+  await pool.each(tasks, ({ objects, findings }) => {
+    for (const object of objects) visitor.onObject(object)
+    for (const finding of findings) tell(finding)
+  })
+  if (found > MOST_FINDINGS) visitor.onFinding(tooManyFindings)
+}
+
+type Reading = { readonly context: Context; readonly objects: Objects; readonly part: Part | null; readonly pool: Pool }
+
+const examinePack = async ({ context, objects, part, pool }: Reading, name: string, store: PackStore): Promise<void> => {
   const { fs, paths } = context
   const path = join(paths.packs, name)
   if (fs.lstat(path.replace(/\.pack$/, '.idx')) === undefined) {
@@ -57,12 +87,13 @@ const examinePack = (context: Context, name: string, objects: Objects, part: Par
     return
   }
   const visitor = visitorFor(objects, `repo.git/objects/pack/${name}`, { kind: 'pack', name })
-  if (part === null) verifyPack(fs, path, visitor, store)
+  if (part === null) await verifyObjects(fs, path, visitor, pool)
   else sampleObjects(fs, path, name, visitor, store, part)
 }
 
 /** Packs may be rewritten meanwhile, by us or by git: what has gone is not damaged, and what is new is read as well. */
-const examinePacks = (context: Context, objects: Objects, part: Part | null): void => {
+const examinePacks = async (reading: Reading): Promise<void> => {
+  const { context, objects } = reading
   const { fs, paths } = context
   // Shared, so that each index is read once and not once a pack.
   const store = new PackStore(fs, paths.packs)
@@ -74,7 +105,7 @@ const examinePacks = (context: Context, objects: Objects, part: Part | null): vo
       for (const name of names) {
         seen.add(name)
         const before = objects.found.length
-        examinePack(context, name, objects, part, store)
+        await examinePack(reading, name, store)
         const isGone =
           fs.lstat(join(paths.packs, name)) === undefined && fs.lstat(join(paths.packs, name.replace(/\.pack$/, '.idx'))) === undefined
         if (isGone) objects.found.length = before
@@ -112,9 +143,9 @@ const examineLoose = ({ fs, paths }: Context, repository: Repository, objects: O
 }
 
 /** Reads every object of the repository, or of one part of it. */
-export const examineObjects = (context: Context, repository: Repository, part: Part | null): Objects => {
+export const examineObjects = async (context: Context, repository: Repository, part: Part | null, pool: Pool): Promise<Objects> => {
   const objects: Objects = { found: [], types: new Map(), blobs: new Map() }
-  examinePacks(context, objects, part)
+  await examinePacks({ context, objects, part, pool })
   examineLoose(context, repository, objects, part)
   return objects
 }

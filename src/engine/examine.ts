@@ -12,7 +12,7 @@ import type { Repository } from '../storage/repository.ts'
 import { RESERVE_BYTES } from '../storage/reserve.ts'
 import { isWholeIndex } from '../storage/index-file.ts'
 import type { Context } from './context.ts'
-import { examineDirectories } from './examine-directory.ts'
+import { examineDirectories, readingPool } from './examine-directory.ts'
 import { ORIGINAL_INDEX } from './original.ts'
 import type { Objects } from './examine-repository.ts'
 import { examineFixed, examineHistory, examineObjects } from './examine-repository.ts'
@@ -92,6 +92,23 @@ const examineCaches = (context: Context, state: State): Found[] => {
 
 export type Examined = { readonly found: Found[]; readonly objects: Objects; readonly filesChecked: number }
 
+/** Every object and every file. */
+const readAll = async (
+  context: Context,
+  repository: Repository,
+  state: State,
+  { part, objects }: { readonly part: Part | null; readonly objects?: Objects },
+) => {
+  const bytes = Object.values(state.snapshots).reduce((sum, s) => sum + s.bytes, 0)
+  const pool = readingPool(context, part === null ? bytes : bytes / part.of)
+  try {
+    const read = objects ?? (await examineObjects(context, repository, part, pool))
+    return { objects: read, directories: await examineDirectories(context, repository, state, part, pool) }
+  } finally {
+    await pool.close()
+  }
+}
+
 /** Compares a store with what `state` says of it. `isJournalSound`: `state` is what its journal says. `objects`: they have been read. */
 export const examine = async (
   context: Context,
@@ -100,8 +117,7 @@ export const examine = async (
   options: { readonly part: Part | null; readonly isJournalSound: boolean; readonly objects?: Objects },
 ): Promise<Examined> => {
   const { part, isJournalSound } = options
-  const objects = options.objects ?? examineObjects(context, repository, part)
-  const directories = await examineDirectories(context, repository, state, part)
+  const { objects, directories } = await readAll(context, repository, state, options)
   const found = [
     ...(isJournalSound ? examineJournal(context, repository, state) : []),
     ...examineProjections(context, state),

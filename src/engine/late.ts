@@ -86,5 +86,6 @@ export const checkpointActive = async (
   options: JobOptions = { progress: silent },
 ): Promise<ActiveCheckpoint> => {
   const late = await carryLate(session, options)
-  return { ...(await checkpoint(session, session.state.active ?? '', reason)), late }
+  // Not copied: its manifest is worked out when someone asks for it.
+  return Object.assign(await checkpoint(session, session.state.active ?? '', reason), { late })
 }

@@ -24,8 +24,8 @@ const revive = (error: WireError): Error =>
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
-/** What a worker is started with: the dataset's module, the folder of the packs, and a word of shared memory that is set when it should stop. */
-export type WorkerData = { readonly module: string; readonly packs: string; readonly stop: Int32Array }
+/** What a worker is started with: the dataset's module if its tasks want one, the folder of the packs, and a word of shared memory that is set when it should stop. */
+export type WorkerData = { readonly module: string | null; readonly packs: string; readonly stop: Int32Array }
 
 /** What a worker says once it has loaded everything: until then it may fail for want of open files or memory. */
 export type Ready = 'ready'
@@ -37,6 +37,8 @@ export type PoolOptions = {
   dataset: Dataset | null
   module: string | null
   bytes: number
+  /** Its tasks want no dataset: a worker that need not load one is there sooner. */
+  isPlain?: boolean
   workers?: number
   signal?: AbortSignal | undefined
 }
@@ -47,6 +49,7 @@ export class Pool {
   readonly #packs: string
   readonly #dataset: Dataset | null
   readonly #module: string | null
+  readonly #isPlain: boolean
   #size: number
   readonly #queue: Waiting[] = []
   readonly #idle: Worker[] = []
@@ -60,6 +63,7 @@ export class Pool {
     this.#packs = options.packs
     this.#dataset = options.dataset
     this.#module = options.module
+    this.#isPlain = options.isPlain ?? false
     options.signal?.addEventListener('abort', () => void Atomics.store(this.#stop, 0, 1), { once: true })
     const most = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS)
     this.#size = options.module === null || options.bytes < WORKER_BYTES ? 0 : most
@@ -135,7 +139,7 @@ export class Pool {
     try {
       // Without a module there are no workers.
       worker = startWorker({
-        workerData: { module: this.#module ?? '', packs: this.#packs, stop: this.#stop } satisfies WorkerData,
+        workerData: { module: this.#isPlain ? null : this.#module, packs: this.#packs, stop: this.#stop } satisfies WorkerData,
         stdin: false,
         resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       })

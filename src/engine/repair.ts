@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { messageOf } from '../core/errors.ts'
 import { readPieces } from '../storage/journal.ts'
 import { acquireLock } from '../storage/lock.ts'
@@ -8,6 +9,7 @@ import type { Context } from './context.ts'
 import type { Examined } from './examine.ts'
 import { examine } from './examine.ts'
 import type { Objects } from './examine-repository.ts'
+import { readingPool } from './examine-directory.ts'
 import { examineObjects } from './examine-repository.ts'
 import type { Work } from './heal.ts'
 import { healDirectories, healObjects, healPacks, healSmall, recommit, tellFiles } from './heal.ts'
@@ -41,12 +43,26 @@ const newWork = (context: Context, dryRun: boolean): Work => ({
   dryRun,
 })
 
+const readObjects = async (context: Context, repository: Repository): Promise<Objects> => {
+  const { fs, paths } = context
+  const packs = fs.lstat(paths.packs) === undefined ? [] : fs.readdir(paths.packs)
+  const pool = readingPool(
+    context,
+    packs.reduce((sum, name) => sum + (fs.lstat(join(paths.packs, name))?.size ?? 0), 0),
+  )
+  try {
+    return await examineObjects(context, repository, null, pool)
+  } finally {
+    await pool.close()
+  }
+}
+
 /** What `repairStore` would do; reads only. */
 export const planRepair = async (context: Context): Promise<RepairReport> => {
   const work = newWork(context, true)
   const repository = new Repository(context.fs, context.paths.repository)
   try {
-    const objects = examineObjects(context, repository, null)
+    const objects = await readObjects(context, repository)
     const saved = await healPacks(work, objects.found)
     const journal = planJournal(context, repository, objects)
     work.actions.push(...journal.actions)
@@ -71,11 +87,11 @@ export const repairStore = async (context: Context): Promise<RepairReport> => {
   let handedOver = false
   try {
     const repository = new Repository(fs, paths.repository)
-    let objects = examineObjects(context, repository, null)
+    let objects = await readObjects(context, repository)
     if (objects.found.length > 0) {
       await healPacks(work, objects.found)
       repository.packs.refresh()
-      objects = examineObjects(context, repository, null)
+      objects = await readObjects(context, repository)
     }
     const journal = planJournal(context, repository, objects)
     work.actions.push(...journal.actions)

@@ -2,12 +2,13 @@ import { versionIndex } from '../core/chain.ts'
 import { carryFile } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import { counterpart, syncOf } from '../core/counterpart.ts'
+import type { VerifiedSnapshot } from '../core/decide.ts'
 import { readableTarget, redoTarget, rollbackTarget } from '../core/decide.ts'
 import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { Snapshot, State } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
-import { activate, hidden, leave, settleTarget, writtenSince } from './activate.ts'
+import { activate, hidden, leaveFor, settleTarget, writtenSince } from './activate.ts'
 import type { CarryReason } from './carry.ts'
 import { carry } from './carry.ts'
 import type { CarriedPath, Obstacle } from './carry-sides.ts'
@@ -63,10 +64,16 @@ const needsNewer = (from: Snapshot, to: Snapshot, files: readonly Difference[]):
 const pluralFiles = (n: number): string => `${n} ${n === 1 ? 'file was' : 'files were'}`
 
 /** Switches to a directory that is there; false where something has been written since `commit`, at the last moment. */
-const flip = async (session: Session, to: Snapshot, commit: Oid, how: CarryReason & { exact: boolean }): Promise<boolean> => {
+const flip = async (
+  session: Session,
+  to: Snapshot,
+  commit: Oid,
+  how: CarryReason & { exact: boolean },
+  proof: VerifiedSnapshot | undefined,
+): Promise<boolean> => {
   const from = session.state.active ?? ''
   try {
-    await activate(session, to, { ...how, since: commit })
+    await activate(session, to, { ...how, since: commit, proof })
     session.context.log('info', `switched from ${from} to ${to.id}`, { step: to.schemaVersion })
     return true
   } catch (error) {
@@ -95,12 +102,12 @@ const goTo = async (
 ): Promise<Switched> => {
   const from = current(session.state)
   const reason = how.reason === 'rollback' ? 'before rollback' : 'before switching'
-  const { snapshot, written: fresh, isCommitted } = await leave(session, reason, from.commit)
+  const { snapshot, written: fresh, isCommitted, proof } = await leaveFor(session, to, reason, from.commit)
   const isKnown = sync !== undefined && isReadable(session, sync)
   const written = isKnown ? [...writtenAlong(session, snapshot, sync), ...(isCommitted ? [] : fresh)] : fresh
   const isUntouched = written.length === 0 && hasNothingMore(snapshot, to, isKnown ? sync : undefined)
   if (how.exact || isUntouched) {
-    if (await flip(session, to, snapshot.commit, how)) return { from, to, written, carried: [] }
+    if (await flip(session, to, snapshot.commit, how, proof)) return { from, to, written, carried: [] }
     // The application has written between the two looks.
     return goTo(session, to, sync, how, options)
   }

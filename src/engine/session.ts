@@ -93,18 +93,22 @@ export class Session {
     return [...cut, ...refs, ...head, ...(this.#current() === undefined ? [] : ['CURRENT'])]
   }
 
-  /** Writes what the journal says into refs, HEAD and CURRENT, as far as it differs. */
+  /**
+   * Writes what the journal says into refs, CURRENT and HEAD, as far as it differs. What CURRENT is going to name has a branch before it
+   * does; HEAD comes last, because an application waits for CURRENT, and nobody for HEAD.
+   */
   project(): string[] {
-    const { fs, paths } = this.context
     // Whoever has claimed the journal since writes them from what it reads there, this session's events included.
     if (this.#journal.isOverruled) return []
-    const done = this.#projectRefs()
-    const current = this.#current()
-    if (current !== undefined) {
-      this.claim()
-      replaceFile(fs, paths.current, Buffer.from(current))
-      done.push('CURRENT')
-    }
+    const done: string[] = []
+    const isDone = this.#unlessGitIsAtWork(() => {
+      this.#projectRefs(done)
+    })
+    this.#projectCurrent(done)
+    if (isDone)
+      this.#unlessGitIsAtWork(() => {
+        this.#projectHead(done)
+      })
     return done
   }
 
@@ -123,35 +127,52 @@ export class Session {
     }
   }
 
-  /** While git is at work in the repository, refs and HEAD wait for the next command; the journal and CURRENT do not. */
-  #projectRefs(): string[] {
-    const { fs, paths } = this.context
-    const done: string[] = []
+  /** While git is at work in the repository, refs and HEAD wait for the next command; the journal and CURRENT do not. False then. */
+  #unlessGitIsAtWork(write: () => void): boolean {
     try {
-      const [refs, head] = [this.#refs(), this.#head()]
-      const isCutKnown = this.#isCutKnown()
-      if (refs !== undefined || head !== undefined || !isCutKnown) this.claim()
-      // First: without the end of the history, what it no longer holds would be missing from it.
-      if (!isCutKnown) {
-        writeShallow(fs, paths.repository, this.state.cut)
-        done.push('shallow')
-      }
-      if (refs !== undefined) {
-        writePackedRefs(fs, paths.repository, refs)
-        done.push('refs')
-      }
-      if (head !== undefined) {
-        writeHead(fs, paths.repository, head)
-        done.push('HEAD')
-      }
-      releasePacks(fs, paths.packs)
+      write()
+      return true
     } catch (error) {
       if (!hasCode(error, 'LOCKED')) throw error
       // They may be what a killed process has written and not flushed, and this session may have nothing to append.
-      flushNewest(fs, paths.journal)
+      flushNewest(this.context.fs, this.context.paths.journal)
       this.context.log('warning', `${messageOf(error)}; the branches follow with the next command`)
+      return false
     }
-    return done
+  }
+
+  #projectRefs(done: string[]): void {
+    const { fs, paths } = this.context
+    // First: without the end of the history, what it no longer holds would be missing from it.
+    if (!this.#isCutKnown()) {
+      this.claim()
+      writeShallow(fs, paths.repository, this.state.cut)
+      done.push('shallow')
+    }
+    const refs = this.#refs()
+    if (refs === undefined) return
+    this.claim()
+    writePackedRefs(fs, paths.repository, refs)
+    done.push('refs')
+  }
+
+  #projectCurrent(done: string[]): void {
+    const current = this.#current()
+    if (current === undefined) return
+    this.claim()
+    replaceFile(this.context.fs, this.context.paths.current, Buffer.from(current))
+    done.push('CURRENT')
+  }
+
+  #projectHead(done: string[]): void {
+    const { fs, paths } = this.context
+    const head = this.#head()
+    if (head !== undefined) {
+      this.claim()
+      writeHead(fs, paths.repository, head)
+      done.push('HEAD')
+    }
+    releasePacks(fs, paths.packs)
   }
 
   /** What each projection should be; undefined where that is what it is. */

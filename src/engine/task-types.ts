@@ -5,6 +5,7 @@ import type { FileEntry } from '../core/manifest.ts'
 import type { Gathered } from '../core/notes.ts'
 import type { Read } from '../core/reads.ts'
 import type { FsPort } from '../storage/fs.ts'
+import type { PackFinding, PackPlace, PackVisitor } from '../storage/pack-verify.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { FileStat } from '../storage/scan.ts'
 
@@ -108,6 +109,14 @@ export type VerifyResult = {
   readonly wrong: readonly { path: string; why: string }[]
 }
 
+/** Objects of one pack, read where they stand. */
+export type ObjectsTask = { readonly type: 'objects'; readonly path: string; readonly entries: readonly PackPlace[] }
+export type ObjectsResult = {
+  readonly type: 'objects'
+  readonly objects: readonly Parameters<PackVisitor['onObject']>[0][]
+  readonly findings: readonly PackFinding[]
+}
+
 /** Files written from the repository. */
 export type ExtractTask = {
   readonly type: 'extract'
@@ -148,8 +157,16 @@ export type GatherTask = {
 }
 export type GatherResult = { readonly type: 'gather'; readonly gathered: readonly Gathered[] }
 
-export type Task = AssembleTask | GatherTask | CaptureTask | TransformTask | RecallTask | VerifyTask | ExtractTask
-export type Result = AssembleResult | GatherResult | CaptureResult | TransformResult | RecallResult | VerifyResult | ExtractResult
+export type Task = AssembleTask | GatherTask | CaptureTask | TransformTask | RecallTask | VerifyTask | ObjectsTask | ExtractTask
+export type Result =
+  | AssembleResult
+  | GatherResult
+  | CaptureResult
+  | TransformResult
+  | RecallResult
+  | VerifyResult
+  | ObjectsResult
+  | ExtractResult
 export type ResultOf<T extends Task> = Extract<Result, { type: T['type'] }>
 
 /** `cancelled`: whether the job was asked to stop; a task may look at any time. */

@@ -2,6 +2,7 @@ import { assemble } from './task-assemble.ts'
 import { capture } from './task-capture.ts'
 import { extract } from './task-extract.ts'
 import { gather } from './task-gather.ts'
+import { verifyObjects } from './task-objects.ts'
 import { recall } from './task-recall.ts'
 import { transform } from './task-transform.ts'
 import type { Result, Task, TaskEnv } from './task-types.ts'
@@ -21,6 +22,8 @@ export const runTask = (env: TaskEnv, task: Task): Result => {
       return gather(env, task)
     case 'recall':
       return recall(env, task)
+    case 'objects':
+      return verifyObjects(env, task)
     case 'verify':
       return verify(env, task)
   }

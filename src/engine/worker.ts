@@ -14,7 +14,7 @@ const wireError = (cause: unknown): WireError => {
 }
 
 const serve = (port: NonNullable<typeof parentPort>, { module, packs, stop }: WorkerData): void => {
-  const dataset = loadDataset(module)
+  const dataset = module === null ? Promise.resolve(null) : loadDataset(module)
   const cancelled = (): boolean => Atomics.load(stop, 0) !== 0
   // Whoever cannot load says nothing and ends: the pool goes on without this worker.
   dataset.then(

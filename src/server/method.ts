@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../index.ts'
 import { StrataError } from '../index.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { FieldChange, SwitchPreview, Switched } from '../index.ts'
 import type { Method } from './method.ts'
 import { method } from './method.ts'

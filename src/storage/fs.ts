@@ -1,7 +1,6 @@
 import * as nodeFs from 'node:fs'
 import type { Stats } from 'node:fs'
 import { promisify } from 'node:util'
-import { isMainThread } from 'node:worker_threads'
 
 export type { Stats }
 
@@ -46,7 +45,8 @@ export type FsPort = {
 }
 
 /** A process has so many files open at most, and its other threads are done with theirs soon. The main thread has to answer meanwhile. */
-const OPEN_ATTEMPTS = isMainThread ? 4 : 400
+// Asked for when it is wanted: loading the module costs more than anything else of `strata path`.
+const openAttempts = (): number => (process.getBuiltinModule('node:worker_threads').isMainThread ? 4 : 400)
 const OPEN_PAUSE_MS = 5
 
 const isTooManyOpen = (error: unknown): boolean =>
@@ -59,12 +59,13 @@ const patiently = <A extends unknown[], T>(call: (...args: A) => T): ((...args: 
       try {
         return call(...args)
       } catch (error) {
-        if (!isTooManyOpen(error) || attempt === OPEN_ATTEMPTS) throw error
+        if (!isTooManyOpen(error) || attempt === openAttempts()) throw error
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS)
       }
   }
 }
 
+const MAY_BE_ABSENT = { throwIfNoEntry: false } as const
 const fsyncAsync = promisify(nodeFs.fsync)
 
 export const nodeFsPort: FsPort = {
@@ -76,7 +77,7 @@ export const nodeFsPort: FsPort = {
   fdatasync: nodeFs.fdatasyncSync,
   fsyncLater: fsyncAsync,
   fstat: (fd) => nodeFs.fstatSync(fd),
-  lstat: (path) => nodeFs.lstatSync(path, { throwIfNoEntry: false }),
+  lstat: (path) => nodeFs.lstatSync(path, MAY_BE_ABSENT),
   rename: nodeFs.renameSync,
   link: nodeFs.linkSync,
   unlink: nodeFs.unlinkSync,

@@ -5,7 +5,8 @@ import { checkPath } from '../core/names.ts'
 import { replaceFile } from './durable.ts'
 import { readFile } from './files.ts'
 import type { FsPort } from './fs.ts'
-import type { FileStat, Index, IndexEntry } from './scan.ts'
+import { COLUMNS, Rows, statAt } from './rows.ts'
+import type { Index, IndexEntry } from './scan.ts'
 
 /**
  * The index of a directory on disk: a cache, written whole, checked by its own hash, and thrown away when in doubt. After a line of
@@ -17,8 +18,6 @@ const LINE_FEED = 0x0a
 const NUMBER = 8
 const OID = 20
 const SHA256 = 32
-/** Numbers of each file: size, mtimeMs, ctimeMs, ino, mode. */
-const COLUMNS = 5
 
 /** Over everything that is believed, the commit and the time included. */
 const digest = (commit: string, readMs: number | string, body: Uint8Array): string =>
@@ -47,10 +46,12 @@ const encode = ({ entries, directories }: Index): Buffer => {
   return Buffer.concat([bytesOf(numbers), ids, sums, Buffer.from(names)])
 }
 
-export const writeIndex = (fs: FsPort, path: string, index: Index): void => {
+/** Returns the index as it will be read. */
+export const writeIndex = (fs: FsPort, path: string, index: Index): Index => {
   const { commit, readMs } = index
   const body = encode(index)
   replaceFile(fs, path, Buffer.concat([Buffer.from(`${MAGIC} ${commit} ${readMs} ${digest(commit, readMs, body)}\n`), body]))
+  return { ...(decode(body) ?? index), commit, readMs }
 }
 
 /** The numbers from `offset` on; undefined where there are not as many, or one is none. */
@@ -60,11 +61,6 @@ const numbersAt = (body: Buffer, offset: number, count: number): Float64Array | 
   // A copy of its own: the view has to begin at a multiple of eight.
   const numbers = new Float64Array(body.buffer.slice(body.byteOffset + offset, body.byteOffset + end))
   return numbers.every((number) => Number.isFinite(number)) ? numbers : undefined
-}
-
-const statAt = (numbers: Float64Array, at: number): FileStat => {
-  const [size = 0, mtimeMs = 0, ctimeMs = 0, ino = 0, mode = 0] = numbers.subarray(at, at + COLUMNS)
-  return { size, mtimeMs, ctimeMs, ino, mode }
 }
 
 /** Anyone can work out a checksum: what is believed has to be numbers, and names that do not lead out, as well. */
@@ -80,16 +76,16 @@ const decode = (body: Buffer): Pick<Index, 'entries' | 'directories'> | undefine
   const paths = body.toString('utf8', names).split('\0')
   if (paths.pop() !== '' || paths.length !== n + folders) return undefined
   for (const path of paths) checkPath(path)
-  const [oids, hashes] = [body.toString('hex', ids, sums), body.toString('hex', sums, names)]
-  const entries = new Map(
-    paths.slice(0, n).map((path, i) => {
-      const stat = statAt(numbers, i * COLUMNS)
-      // Hex digits of twenty bytes.
-      const oid = oids.slice(i * OID * 2, (i + 1) * OID * 2) as Oid
-      const sha256 = hashes.slice(i * SHA256 * 2, (i + 1) * SHA256 * 2)
-      return [path, { path, size: stat.size, sha256, mode: stat.mode, oid, stat } satisfies IndexEntry]
-    }),
-  )
+  const stats = numbers.subarray(0, n * COLUMNS)
+  const own = paths.slice(0, n)
+  const entryAt = (row: number): IndexEntry => {
+    const stat = statAt(stats, row)
+    // Hex digits of twenty bytes.
+    const oid = body.toString('hex', ids + row * OID, ids + (row + 1) * OID) as Oid
+    const sha256 = body.toString('hex', sums + row * SHA256, sums + (row + 1) * SHA256)
+    return { path: own[row] ?? '', size: stat.size, sha256, mode: stat.mode, oid, stat }
+  }
+  const entries = new Rows(own, stats, entryAt)
   const directories = paths.slice(n).map((path, i): DirectoryEntry => ({ path, mode: numbers[n * COLUMNS + i] ?? 0 }))
   return { entries, directories }
 }

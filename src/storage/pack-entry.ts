@@ -35,7 +35,11 @@ const ofsDistance = (bytes: Uint8Array, start: number): { distance: number; next
 /** Throws CORRUPT for a type or size that no pack has. */
 export const readEntryHeader = (fs: FsPort, fd: number, name: string, offset: number): RawEntry => {
   const bytes = Buffer.alloc(HEADER_MOST)
-  const got = readFully(fs, fd, bytes, offset)
+  return decodeEntryHeader(bytes, readFully(fs, fd, bytes, offset), name, offset)
+}
+
+/** The same of the bytes that stand at `offset`, of which there are `got`. */
+export const decodeEntryHeader = (bytes: Buffer, got: number, name: string, offset: number): RawEntry => {
   let at = 0
   let size = (bytes[0] ?? 0) & 0x0f
   let scale = 16
@@ -72,11 +76,21 @@ export const inflateEntry = (fs: FsPort, fd: number, name: string, entry: Pick<R
   if (entry.size > MOST_BYTES) throw corrupt(name, entry.start, `declares ${entry.size} bytes`)
   const most = Math.min(end - entry.start, deflatedBound(entry.size), MOST_BYTES)
   const input = Buffer.allocUnsafe(Math.max(0, most))
-  const got = readFully(fs, fd, input, entry.start)
+  return inflate(input.subarray(0, readFully(fs, fd, input, entry.start)), name, entry)
+}
+
+/** What is inflated at once: in one piece it takes half the time. Not more, for what an entry declares of itself. */
+const PIECE_LEAST = 64
+const PIECE_MOST = 4 * 1024 * 1024
+
+/** Inflates the data of an entry, which `input` begins with. Throws CORRUPT. */
+export const inflate = (input: Buffer, name: string, entry: Pick<RawEntry, 'size' | 'start'>): Inflated => {
   try {
     // `info` also tells how many bytes of the input the stream took.
-    const result = inflateSync(input.subarray(0, got), {
+    const result = inflateSync(input, {
       info: true,
+      // One more: else a second piece is made, to see that nothing follows.
+      chunkSize: Math.min(PIECE_MOST, Math.max(PIECE_LEAST, entry.size + 1)),
       maxOutputLength: Math.max(1, entry.size),
       finishFlush: constants.Z_SYNC_FLUSH,
     }) as unknown as {

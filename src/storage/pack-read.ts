@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
-import { basename, dirname, join } from 'node:path'
-import { constants, crc32, inflateSync } from 'node:zlib'
+import { dirname, join } from 'node:path'
+import { constants, inflateSync } from 'node:zlib'
 import { StrataError, messageOf, systemCode } from '../core/errors.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { objectOid } from '../core/git-objects.ts'
-import { readFile, readFully } from './files.ts'
+import { readFile } from './files.ts'
 import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
 import type { RawEntry } from './pack-entry.ts'
@@ -16,7 +15,8 @@ export type ObjectContent = { readonly type: ObjectType; readonly bytes: Buffer 
 const OPEN_PACKS = 8
 const DELTA_DEPTH = 4096
 const MOST_KEPT = 64 * 1024 * 1024
-const CHECKSUM = 20
+/** SHA-1 over all of a pack, at its end. */
+export const CHECKSUM = 20
 
 const LOOSE_HEADER = /^(blob|tree|commit|tag) (0|[1-9]\d{0,12})\0/
 
@@ -40,7 +40,8 @@ type Pack = { readonly name: string; readonly index: PackIndex }
 
 const applied = (base: Buffer, delta: Buffer): Buffer => applyDelta(base, delta)
 
-const checkId = (oid: Oid, found: ObjectContent, file: string): ObjectContent => {
+/** Throws CORRUPT for an object that is not what its id says. */
+export const checkId = (oid: Oid, found: ObjectContent, file: string): ObjectContent => {
   if (objectOid(found.type, found.bytes) === oid) return found
   throw new StrataError('CORRUPT', `object ${oid} is not what its id says (${file})`, { data: { oid, file }, hint: 'Run: strata verify' })
 }
@@ -212,107 +213,5 @@ export class PackStore {
     } catch (error) {
       throw new StrataError('CORRUPT', `loose object ${oid}: ${messageOf(error)}`, { data: { oid }, hint: 'Run: strata verify' })
     }
-  }
-}
-
-export type PackFinding = { readonly oid: Oid | null; readonly message: string }
-export type PackVisitor = {
-  /** `sha256` for blobs: what the manifest says of the file. */
-  onObject(object: { oid: Oid; type: ObjectType; sha256: string | undefined }): void
-  onFinding(finding: PackFinding): void
-}
-
-const CHUNK = 1024 * 1024
-
-const checksumOf = (fs: FsPort, fd: number, end: number): Buffer => {
-  const hash = createHash('sha1')
-  const buffer = Buffer.allocUnsafe(CHUNK)
-  for (let at = 0; at < end; ) {
-    const got = readFully(fs, fd, buffer.subarray(0, Math.min(CHUNK, end - at)), at)
-    if (got === 0) break
-    hash.update(buffer.subarray(0, got))
-    at += got
-  }
-  return hash.digest()
-}
-
-const crcOf = (fs: FsPort, fd: number, start: number, end: number): number => {
-  let crc = 0
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, end - start)))
-  for (let at = start; at < end; ) {
-    const got = readFully(fs, fd, buffer.subarray(0, Math.min(buffer.length, end - at)), at)
-    if (got === 0) break
-    crc = crc32(buffer.subarray(0, got), crc)
-    at += got
-  }
-  return crc
-}
-
-/** An object that cannot be inflated holds its memory until the loop ends: a pack full of them must not take it all. */
-const MOST_FINDINGS = 1000
-
-/**
- * Reads a whole pack: its checksums, the CRC and id of every object, SHA-256 of every blob. Goes on after a finding.
- * Memory is bounded by the largest object. `shared`: a store of the same directory, so that its indexes are read once.
- */
-export const verifyPack = (fs: FsPort, path: string, visitor: PackVisitor, shared?: PackStore): void => {
-  let found = 0
-  const say = (message: string, oid: Oid | null = null): void => {
-    found += 1
-    visitor.onFinding({ oid, message })
-  }
-  const idx = readFile(fs, path.replace(/\.pack$/, '.idx'))
-  if (idx === undefined) {
-    say('has no index')
-    return
-  }
-  const store = shared ?? new PackStore(fs, dirname(path))
-  let fd: number | undefined
-  try {
-    const index = new PackIndex(idx, `${basename(path)} (index)`)
-    if (!index.checkSum()) say('its index is damaged')
-    fd = fs.open(path, READ_FLAGS)
-    const end = fs.fstat(fd).size - CHECKSUM
-    checkFrame(fs, fd, end, index, say)
-    const entries = [...index.entries()].sort((a, b) => a.offset - b.offset)
-    for (const [i, entry] of entries.entries()) {
-      const next = entries[i + 1]?.offset ?? end
-      if (crcOf(fs, fd, entry.offset, next) !== entry.crc32) say('is damaged in the pack (CRC-32)', entry.oid)
-      checkObject(store, basename(path), entry.oid, visitor)
-      if (found <= MOST_FINDINGS) continue
-      say(`more than ${MOST_FINDINGS} objects are damaged; the rest was not read`)
-      break
-    }
-  } catch (error) {
-    say(messageOf(error))
-  } finally {
-    if (fd !== undefined) fs.close(fd)
-    if (shared === undefined) store.close()
-  }
-}
-
-const checkFrame = (fs: FsPort, fd: number, end: number, index: PackIndex, say: (message: string) => void): void => {
-  const header = Buffer.alloc(12)
-  readFully(fs, fd, header, 0)
-  if (header.toString('latin1', 0, 4) !== 'PACK' || header.readUInt32BE(4) !== 2) say('is not a pack of version 2')
-  if (header.readUInt32BE(8) !== index.count) say(`holds ${header.readUInt32BE(8)} objects, its index lists ${index.count}`)
-  const trailer = Buffer.alloc(CHECKSUM)
-  readFully(fs, fd, trailer, Math.max(0, end))
-  if (!checksumOf(fs, fd, end).equals(trailer)) say('its checksum does not fit its content')
-  if (!trailer.equals(index.packChecksum)) say('its index belongs to another pack')
-}
-
-const checkObject = (store: PackStore, pack: string, oid: Oid, visitor: PackVisitor): void => {
-  try {
-    const found = store.readFrom(pack, oid)
-    if (found === undefined) visitor.onFinding({ oid, message: 'cannot be found' })
-    else
-      visitor.onObject({
-        oid,
-        type: found.type,
-        sha256: found.type === 'blob' ? createHash('sha256').update(found.bytes).digest('hex') : undefined,
-      })
-  } catch (error) {
-    visitor.onFinding({ oid, message: messageOf(error) })
   }
 }

@@ -189,12 +189,14 @@ describe('the index cache', () => {
     return { path, index }
   }
 
+  const plain = (index: Index | undefined): Index | undefined => index && { ...index, entries: new Map(index.entries) }
+
   test('reads back what was written, hostile names and fractions of milliseconds included', () => {
     const { path, index } = written()
-    expect(readIndex(nodeFsPort, path, index.commit)).toEqual(index)
+    expect(plain(readIndex(nodeFsPort, path, index.commit))).toEqual(index)
     const empty: Index = { entries: new Map(), directories: [], commit: oid(5), readMs: 1.5 }
     writeIndex(nodeFsPort, path, empty)
-    expect(readIndex(nodeFsPort, path, oid(5))).toEqual(empty)
+    expect(plain(readIndex(nodeFsPort, path, oid(5)))).toEqual(empty)
   })
 
   test('is undefined when there is none, or when it is of another commit', () => {
