@@ -8,7 +8,7 @@ import { transform } from './task-transform.ts'
 import type { Result, Task, TaskEnv } from './task-types.ts'
 import { verify } from './task-verify.ts'
 
-export const runTask = (env: TaskEnv, task: Task): Result => {
+export const runTask = (env: TaskEnv, task: Task): Result | Promise<Result> => {
   switch (task.type) {
     case 'assemble':
       return assemble(env, task)

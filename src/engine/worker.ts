@@ -27,8 +27,8 @@ const serve = (port: NonNullable<typeof parentPort>, { module, packs, stop }: Wo
   )
   port.on('message', (task: Task) => {
     void dataset
-      .then((loaded) => {
-        const result = runTask({ fs: nodeFsPort, packs, dataset: loaded, cancelled }, task)
+      .then(async (loaded) => {
+        const result = await runTask({ fs: nodeFsPort, packs, dataset: loaded, cancelled }, task)
         const reply: Reply = { id: 0, result }
         port.postMessage(reply, 'pack' in result ? [result.pack.buffer] : [])
       })

@@ -7,6 +7,7 @@ import { readFile } from './files.ts'
 import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
 import type { RawEntry } from './pack-entry.ts'
+import type { LargeObject } from './large-object.ts'
 import { MOST_BYTES, applyDelta, inflateEntry, readEntryHeader } from './pack-entry.ts'
 import { PackIndex } from './pack-index.ts'
 
@@ -80,6 +81,19 @@ export class PackStore {
     const found = this.#read(oid, most)
     if (found === undefined && this.#broken !== undefined) throw this.#broken
     return found
+  }
+
+  /** A large object that stands in a pack by itself; undefined where it has to be read whole. The caller closes `fd`. */
+  large(oid: Oid, least: number): { readonly fd: number; readonly name: string; readonly object: LargeObject } | undefined {
+    const at = this.#locate(oid)
+    if (at === undefined) return undefined
+    const { name } = at.pack
+    const fd = this.#fs.open(join(this.#dir, name), READ_FLAGS)
+    const { kind, size, start } = readEntryHeader(this.#fs, fd, name, at.offset)
+    if (size >= least && kind !== 'ofs-delta' && kind !== 'ref-delta')
+      return { fd, name, object: { type: kind, size, start, end: this.#fs.fstat(fd).size - CHECKSUM } }
+    this.#fs.close(fd)
+    return undefined
   }
 
   /** The object as the pack file `name` itself has it, its id checked. Throws CORRUPT. */

@@ -6,7 +6,10 @@ import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { readFile, readFully } from './files.ts'
 import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
-import { decodeEntryHeader, inflate } from './pack-entry.ts'
+import { LARGE } from './large-entry.ts'
+import type { LargeObject } from './large-object.ts'
+import { inflatePieces } from './large-object.ts'
+import { decodeEntryHeader, inflate, readEntryHeader } from './pack-entry.ts'
 import type { IndexedEntry } from './pack-index.ts'
 import { PackIndex } from './pack-index.ts'
 import type { ObjectContent } from './pack-read.ts'
@@ -83,17 +86,73 @@ export const verifyFrame = (fs: FsPort, path: string, say: (message: string) => 
 const MOST_AT_A_TIME = 8 * 1024 * 1024
 let raw: Buffer | undefined
 
-/** An entry read once: its CRC is compared, and what it holds is returned; undefined for a delta, which leads elsewhere. */
+/** An entry read once: its CRC is compared, and what it holds is returned; undefined for a delta, which leads elsewhere, and for a large one. */
 const readOnce = (fs: FsPort, fd: number, name: string, { oid, crc32: wanted, offset, end }: PackPlace, visitor: PackVisitor) => {
   const room = (raw ??= Buffer.allocUnsafe(MOST_AT_A_TIME))
   const bytes = room.subarray(0, readFully(fs, fd, room.subarray(0, end - offset), offset))
   if (crc32(bytes) !== wanted) visitor.onFinding({ oid, message: DAMAGED })
   const entry = decodeEntryHeader(bytes, bytes.length, name, offset)
-  if (entry.kind === 'ofs-delta' || entry.kind === 'ref-delta') return undefined
+  if (entry.kind === 'ofs-delta' || entry.kind === 'ref-delta' || entry.size >= LARGE) return undefined
   return checkId(oid, { type: entry.kind, bytes: inflate(bytes.subarray(entry.start - offset), name, entry).bytes }, name)
 }
 
 const DAMAGED = 'is damaged in the pack (CRC-32)'
+
+/** The entry as an object by itself, where it is a large one. */
+const largeAt = (fs: FsPort, fd: number, name: string, { offset, end }: PackPlace): LargeObject | undefined => {
+  const { kind, size, start } = readEntryHeader(fs, fd, name, offset)
+  return size < LARGE || kind === 'ofs-delta' || kind === 'ref-delta' ? undefined : { type: kind, size, start, end }
+}
+
+/** Looks at the entries that are too large for memory, piece by piece; returns the others. */
+export const verifyLarge = async (
+  fs: FsPort,
+  path: string,
+  entries: readonly PackPlace[],
+  visitor: PackVisitor,
+): Promise<readonly PackPlace[]> => {
+  const name = basename(path)
+  const rest: PackPlace[] = []
+  const fd = fs.open(path, READ_FLAGS)
+  try {
+    for (const place of entries) {
+      const large = orUndefined(() => largeAt(fs, fd, name, place))
+      if (large === undefined) rest.push(place)
+      else await visitLarge(fs, fd, name, place, large, visitor)
+    }
+  } finally {
+    fs.close(fd)
+  }
+  return rest
+}
+
+const orUndefined = <T>(read: () => T): T | undefined => {
+  try {
+    return read()
+  } catch {
+    // Whoever reads the rest says what is wrong with it.
+    return undefined
+  }
+}
+
+const visitLarge = async (
+  fs: FsPort,
+  fd: number,
+  name: string,
+  place: PackPlace,
+  large: LargeObject,
+  visitor: PackVisitor,
+): Promise<void> => {
+  const { oid } = place
+  if (crcOf(fs, fd, place.offset, place.end) !== place.crc32) visitor.onFinding({ oid, message: DAMAGED })
+  const hash = createHash('sha256')
+  try {
+    for await (const piece of inflatePieces(fs, fd, name, oid, large)) hash.update(piece)
+    visitor.onObject({ oid, type: large.type, sha256: large.type === 'blob' ? hash.digest('hex') : undefined })
+  } catch (error) {
+    visitor.onFinding({ oid, message: messageOf(error) })
+  }
+}
 
 /**
  * Reads entries of a pack: the CRC and id of every object, SHA-256 of every blob. Goes on after a finding. Memory is bounded by the
