@@ -15,7 +15,7 @@ export type Parsed = {
   /** Records that the schema does not describe, and their places in the whole list: no step sees them, and they come back when it is written. */
   readonly aside?: readonly Aside[]
 }
-type Aside = { readonly index: number; readonly record: unknown }
+export type Aside = { readonly index: number; readonly record: unknown }
 
 const PLACE: readonly unknown[] = Object.freeze([])
 
@@ -43,10 +43,10 @@ export const parseDocument = (kind: Kind, path: string, bytes: Uint8Array, layou
   return kind.at === undefined ? { head: json.value, records: null, json } : splitRecords(json, kind.at)
 }
 
-/** Sets bad records aside where the kind keeps them. */
+/** Sets bad records aside where the kind does not fail for them. */
 export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
   const { record } = kind
-  if (kind.badRecords !== 'keep' || record === undefined || parsed.records === null) return parsed
+  if ((kind.badRecords ?? 'fail') === 'fail' || record === undefined || parsed.records === null) return parsed
   const aside: Aside[] = []
   const good = parsed.records.filter((value, index) => {
     const fits = record.safeParse(plain(value)).success
@@ -60,6 +60,10 @@ export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
 const allRecords = ({ records, aside = [] }: Parsed): readonly unknown[] | null =>
   // Ascending: each place counts those that came back before it.
   records === null ? null : aside.reduce<readonly unknown[]>((all, { index, record }) => all.toSpliced(index, 0, record), records)
+
+/** The same with those that were set aside among the others again. */
+export const whole = (parsed: Parsed): Parsed =>
+  parsed.aside === undefined ? parsed : { ...parsed, records: allRecords(parsed), aside: [] }
 
 /** The place of a record in the whole list, by its place among those that a step sees. */
 export const placeOf = ({ aside = [] }: Parsed, position: number): number =>

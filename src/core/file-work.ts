@@ -1,10 +1,11 @@
 import type { AnyCtx, AnyFileStep, AnyMigration, AnyView } from './chain.ts'
+import { asideIssue } from './bad-records.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { parseDocument, placeOf, renderDocument, setAside, shapeProblem } from './document.ts'
 import { StrataError, messageOf } from './errors.ts'
 import { freeze } from './freeze.ts'
-import { issue, issueOf, withoutPlace } from './issues.ts'
+import { issueOf, withoutPlace } from './issues.ts'
 import { checkSerialisable } from './json/index.ts'
 import { announced } from './laws.ts'
 import { Notes } from './notes.ts'
@@ -188,7 +189,7 @@ export class FileWork {
       const parsed = this.parse(index, bytes())
       this.#cursor.step = step
       this.records = parsed.records?.length ?? 1
-      this.#reportAside(parsed)
+      this.#reportAside(kinds[name], parsed, bytes)
       return parsed
     } catch (error) {
       const policy = kinds[name]?.damaged
@@ -210,21 +211,10 @@ export class FileWork {
     }
   }
 
-  #reportAside({ aside = [] }: Parsed): void {
-    const [first] = aside
-    if (first === undefined) return
-    this.notes.found.push(
-      issue({
-        severity: 'warning',
-        code: 'BAD_RECORD',
-        file: this.#cursor.file,
-        record: first.index,
-        step: this.#cursor.step,
-        message: 'is not as the schema says, and is kept as it is',
-        hint: 'Mend it in the active directory, in the form that its file has now.',
-        count: aside.length,
-      }),
-    )
+  #reportAside(kind: Kind | undefined, parsed: Parsed, bytes: () => Uint8Array): void {
+    const { file, step } = this.#cursor
+    const found = kind === undefined ? null : asideIssue(kind, file, parsed, bytes)
+    if (found !== null) this.notes.found.push({ ...found, step })
   }
 
   #ctx(m: AnyMigration, direction: string, kinds: Kinds, index: number): AnyCtx {

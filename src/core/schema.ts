@@ -9,8 +9,11 @@ import { StrataError } from './errors.ts'
  */
 export type DamagePolicy = 'fail' | 'quarantine' | 'keep'
 
-/** What is done with a record that is not as the schema says: it makes its file a damaged one, or it stays as it is and is counted. */
-export type RecordPolicy = 'fail' | 'keep'
+/**
+ * What is done with a record that is not as the schema says: it makes its file a damaged one; or no step sees it, it stays in its
+ * place, is reported, and goes through the chain once it is mended; or the same, and it is only counted.
+ */
+export type RecordPolicy = 'fail' | 'quarantine' | 'keep'
 
 /** Numbers that no step may let shrink, such as `{ endpoints: 4 }`. Record kinds count `records` by themselves. */
 export type Counts = Readonly<Record<string, number>>

@@ -23,7 +23,7 @@ import { runJob } from './job.ts'
 import { preflight } from './preflight.ts'
 import type { Session } from './session.ts'
 import { writeStaged } from './staged-file.ts'
-import { fileFindings, versionOf } from './survey.ts'
+import { findingsOnDisk } from './survey.ts'
 import type { Made } from './task-types.ts'
 
 /**
@@ -213,10 +213,10 @@ const findingsOf = (work: JobWork, carry: Carry): Issue[] => {
   const [target] = work.targets
   if (target === undefined) return kept
   // By the time it is recorded, the directory is in its place.
-  const file = (path: string): string => join(paths.snapshot(target.snapshot), path)
+  const root = paths.snapshot(target.snapshot)
   const fresh = [...touched]
-    .filter((path) => fs.lstat(file(path)) !== undefined)
-    .flatMap((path) => fileFindings(dataset, contents.ours.position, path, versionOf(fs, dataset, file(path), path)))
+    .filter((path) => fs.lstat(join(root, path)) !== undefined)
+    .flatMap((path) => findingsOnDisk(fs, dataset, contents.ours.position, root, path))
   return [...kept, ...fresh]
 }
 

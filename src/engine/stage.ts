@@ -24,6 +24,8 @@ export type StagedStep = {
   readonly created: number
   readonly removed: number
   readonly issues: Issue[]
+  /** Files that have got another path. */
+  readonly moved: ReadonlyMap<string, string>
 }
 
 /** What a step has made of the dataset as a whole: the files that it put there, and all whose place it took. */
@@ -179,15 +181,17 @@ export class Staging {
       for (const [path, file] of assembled.files) files.set(path, file)
       issues.push(...assembled.issues)
     }
-    const moved = [...pass.results.values()].reduce((sum, result) => sum + movedIn(result, own), 0)
-    let [changed, created] = [moved, -moved]
+    const moves = [...pass.results.values()].flatMap((result) => movedIn(result, own))
+    // A carried file is called otherwise on the side that it comes from, and may have its place already.
+    const moved = new Map(moves.filter(([from, to]) => before.has(from) && !before.has(to) && !files.has(from)))
+    let [changed, created] = [moved.size, -moved.size]
     for (const { path, sha256 } of files.values()) {
       const was = before.get(path)
       if (was === undefined) created += 1
       else if (was.sha256 !== sha256) changed += 1
     }
-    const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved
-    return { files, changed, created, removed, issues: collapse(issues) }
+    const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved.size
+    return { files, changed, created, removed, issues: collapse(issues), moved }
   }
 
   /** Removes what was staged, whatever there is of it. */
@@ -289,12 +293,12 @@ export class Staging {
   }
 }
 
-/** How many files of one result have only got another path at a target. */
-const movedIn = ({ path, steps }: Transformed, index: number): number => {
-  const before = index === 0 ? [path] : (steps[index - 1] ?? []).map((made) => made.path)
-  const after = (steps[index] ?? []).map((made) => made.path)
-  if (before.length === 1 && after[0] === before[0]) return 0
-  return Math.min(before.filter((name) => !after.includes(name)).length, after.filter((name) => !before.includes(name)).length)
+/** The path of a file before and after a target, where it has only got another one: a step puts it before what it derives from it. */
+const movedIn = ({ path, steps }: Transformed, index: number): [string, string][] => {
+  const before = index === 0 ? path : steps[index - 1]?.[0]?.path
+  const after = steps[index] ?? []
+  const [own] = after
+  return before === undefined || own === undefined || after.some((made) => made.path === before) ? [] : [[before, own.path]]
 }
 
 /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */

@@ -4,30 +4,35 @@ import { effectiveIndex } from '../core/dataset.ts'
 import { parseDocument } from '../core/document.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
-import type { Issue } from '../core/issues.ts'
 import { issueOf, withoutPlace } from '../core/issues.ts'
+import { recordFindings } from '../core/mend-records.ts'
 import { kindOf } from '../core/schema.ts'
 import { versionIn } from '../core/start.ts'
 import { readStable } from '../storage/read-stable.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
 import type { CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
 
-const damageOf = (dataset: Dataset, base: number, path: string, version: string | null, bytes: Uint8Array): Issue | null => {
+type Judged = Pick<Captured, 'damage' | 'records'>
+const SOUND: Judged = { damage: null, records: [] }
+
+const judge = (dataset: Dataset, base: number, path: string, version: string | null, bytes: Uint8Array): Judged => {
   const at = version === null ? base : Math.max(0, effectiveIndex(dataset.chain, path, version, base))
   const kinds = dataset.chain.schemas[at]?.kinds ?? {}
   const kind = kinds[kindOf(kinds, path) ?? '']
-  if (kind === undefined || kind.damaged === 'keep') return null
+  if (kind === undefined || kind.damaged === 'keep') return SOUND
   try {
+    if (kind.badRecords === 'quarantine') return { damage: null, records: recordFindings(dataset, base, path, version, bytes) }
     parseDocument(kind, path, bytes, dataset.layout)
-    return null
+    return SOUND
   } catch (error) {
-    return issueOf(error, {
+    const damage = issueOf(error, {
       severity: 'warning',
       code: 'DAMAGED_FILE',
       file: path,
       message: `cannot be read: ${withoutPlace(messageOf(error))}`,
       hint: 'Its bytes are kept. Mend it, or take an earlier version: strata history PATH, strata show SNAPSHOT:PATH',
     })
+    return { damage, records: [] }
   }
 }
 
@@ -47,8 +52,8 @@ export const capture = ({ fs, dataset }: TaskEnv, task: CaptureTask): CaptureRes
     const same = hash === known
     if (task.copyTo !== null) writeStaged(fs, join(task.copyTo, path), bytes, stat.mode, { path: join(task.root, path), stat })
     const version = dataset === null ? null : versionIn(dataset, path, bytes)
-    const damage = dataset === null || task.base === null || same ? null : damageOf(dataset, task.base, path, version, bytes)
-    done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, damage, place: same ? null : blobs.add(bytes) })
+    const judged = dataset === null || task.base === null || same ? SOUND : judge(dataset, task.base, path, version, bytes)
+    done.push({ path, size: bytes.byteLength, sha256: hash, stat, version, same, ...judged, place: same ? null : blobs.add(bytes) })
   }
   const { pack, oid } = blobs.encode()
   const files = done.map(({ place, ...rest }) => ({ ...rest, oid: place === null ? ('' as Oid) : oid(place) }))

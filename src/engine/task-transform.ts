@@ -3,6 +3,7 @@ import type { Dataset } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { There } from '../core/paths.ts'
+import { mendRecords } from '../core/mend-records.ts'
 import { UNSTEADY } from '../core/reads.ts'
 import { startOf } from '../core/start.ts'
 import type { FileResult, Source, StepFile } from '../core/transform.ts'
@@ -142,6 +143,11 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
   const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat } : undefined
   const trail = new Trail({ ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
+  // Named by a mend: a file that is not behind has records that are.
+  if (task.there !== null && start === last && env.dataset !== null) {
+    const mended = mendRecords(env.dataset, source, transformer, file.path)
+    if (mended.length > 0) trail.step(mended)
+  }
   for (let position = start; position <= last; position++) {
     const index = task.positions.indexOf(position)
     if (index >= 0) trail.write(env.fs, index, task.staging[index] ?? '')

@@ -3,6 +3,7 @@
  * `parseJson` and `stringifyJson` are inverse for every machine-formatted document.
  */
 export { checkSerialisable } from './check.ts'
+export { elementLine, valueLine } from './line.ts'
 export { JsonNumber, numberOf } from './number.ts'
 export { entries, fromEntries } from './order.ts'
 export { type JsonDoc, parseJson } from './parse.ts'
