@@ -17,7 +17,7 @@ import { kindOf, patternsOf } from './schema.ts'
 import type { Ending } from './step-context.ts'
 import { createCtx } from './step-context.ts'
 import type { Place } from './step-failure.ts'
-import { failure, invalid, recordIn, settled } from './step-failure.ts'
+import { failure, invalid, iterableOf, recordIn, settled } from './step-failure.ts'
 import type { Cursor } from './step-run.ts'
 import { checkResult, conserving, runStep } from './step-run.ts'
 
@@ -292,7 +292,7 @@ export class FileWork {
     if (this.#others.run?.frozen === true) freeze([parsed.head, parsed.records])
     this.#cursor.unit = [parsed.head, parsed.records]
     try {
-      return Array.from(settled(derive.each(this.#view, ctx)), ([path, head]) => {
+      return Array.from(iterableOf(derive.each(this.#view, ctx), `derive.each of ${name}`), ([path, head]) => {
         if (kindOf(to, path) !== name) throw invalid(`derived file ${path} does not match the pattern of ${name}`)
         const json = { value: head, spelling: parsed.json.spelling, style: parsed.json.style }
         const output: Parsed = { head, records: null, json }
