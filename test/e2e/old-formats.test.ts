@@ -30,7 +30,7 @@ describe('strata show SNAPSHOT:PATH --as VERSION', () => {
 
   it('gives the very bytes where no step in between changes the file', () => {
     const box = upgraded()
-    expect(box.ok('show', `1.2.0:${DAY}`, '--as', '2.2.0')).toBe(box.ok('show', `1.2.0:${DAY}`))
+    expect(box.ok('show', `1.2.0:${DAY}`, '--as', '2.1.0')).toBe(box.ok('show', `1.2.0:${DAY}`))
     expect(box.ok('show', '1.0.0:config.json', '--as', '1.0.0')).toBe(box.ok('show', '1.0.0:config.json'))
   })
 
@@ -134,8 +134,8 @@ describe('versions', () => {
   it('readableFrom: the pointer names the applications that can still read, and start tells them so', async () => {
     const { app, store, data, open } = await application()
     await app.init({ from: data })
-    await app.waitForJob((await app.startMigration()).id)
-    expect(json(store, 'CURRENT')).toMatchObject({ schemaVersion: '2.1.0', readableBy: ['2.0.0', '2.1.0', '2.2.0'] })
+    await app.waitForJob((await app.startMigration({ to: '2.1.0' })).id)
+    expect(json(store, 'CURRENT')).toMatchObject({ schemaVersion: '2.1.0', readableBy: ['2.0.0', '2.1.0'] })
     for (const [reads, readable] of [
       [['2.0.0'], true],
       [['1.2.0'], false],
