@@ -3,7 +3,8 @@ import type { Dataset } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { There } from '../core/paths.ts'
-import { mendRecords } from '../core/mend-records.ts'
+import type { Mended } from '../core/mend-file.ts'
+import { mendFile } from '../core/mend-file.ts'
 import { UNSTEADY } from '../core/reads.ts'
 import { startOf } from '../core/start.ts'
 import type { FileResult, Source, StepFile } from '../core/transform.ts'
@@ -93,6 +94,10 @@ class Trail {
     })
   }
 
+  mend({ outputs }: Mended): void {
+    if (outputs.length > 0) this.step(outputs)
+  }
+
   write(fs: FsPort, index: number, dir: string): void {
     this.#now = this.#now.map((file) => {
       // Only what is written anywhere becomes an object: a step that is passed on the way leaves none.
@@ -132,6 +137,10 @@ const unchanged = (path: string, steps: number): FileResult => ({
 
 type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][] }
 
+/** Only a mend says where files are already. */
+const mendedBy = ({ dataset }: TaskEnv, { there }: TransformTask, work: (dataset: Dataset) => Mended): Mended =>
+  there === null || dataset === null ? { outputs: [], issues: [] } : work(dataset)
+
 const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | undefined => {
   const { transformer, source } = transformerFor(env, task)
   const read = file.bytes === undefined ? readStable(env.fs, join(task.root, file.path), file.path) : { bytes: file.bytes }
@@ -143,19 +152,16 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
   const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat } : undefined
   const trail = new Trail({ ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
-  // Named by a mend: a file that is not behind has records that are.
-  if (task.there !== null && start === last && env.dataset !== null) {
-    const mended = mendRecords(env.dataset, source, transformer, file.path)
-    if (mended.length > 0) trail.step(mended)
-  }
+  const mended = mendedBy(env, task, (dataset) => mendFile(dataset, source, transformer, file.path, made))
   for (let position = start; position <= last; position++) {
+    if (position === last) trail.mend(mended)
     const index = task.positions.indexOf(position)
     if (index >= 0) trail.write(env.fs, index, task.staging[index] ?? '')
     trail.step(made.steps[position - start] ?? [])
   }
   source.held = undefined
   const { path, issues, records, reads, damaged, gathered } = made
-  return { result: { path, issues, records, reads, damaged, gathered }, steps: trail.written }
+  return { result: { path, issues: [...issues, ...mended.issues], records, reads, damaged, gathered }, steps: trail.written }
 }
 
 /** Takes each file of a batch through all steps: read once, parsed once, written and encoded at every position. */
