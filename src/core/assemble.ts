@@ -11,7 +11,7 @@ import { Notes } from './notes.ts'
 import type { Kinds } from './schema.ts'
 import { kindOf } from './schema.ts'
 import { createCtx } from './step-context.ts'
-import { failure, invalid, settled } from './step-failure.ts'
+import { failure, invalid, iterableOf } from './step-failure.ts'
 import type { Source } from './transform.ts'
 import type { Transformer } from './transform.ts'
 
@@ -103,12 +103,19 @@ class Assembly {
         const own = gathered.filter((one) => one.index === this.#index && one.kind === kind)
         const all = own.map(({ path, value }) => ({ path, value })).sort((a, b) => (a.path < b.path ? -1 : 1))
         this.#unit = all
-        for (const [path, doc] of settled(gather.make(all, this.#ctx(`gather ${kind}`)))) this.#make(kind, path, doc, undefined)
+        if (this.#transformer.run.frozen === true) freeze(all)
+        const made = new Set<string>()
+        for (const [path, doc] of iterableOf(gather.make(all, this.#ctx(`gather ${kind}`)), `gather.make of ${kind}`)) {
+          if (made.has(path)) throw invalid(`gather.make of ${kind} gave ${path} twice`)
+          made.add(path)
+          this.#make(kind, path, doc, undefined)
+        }
       }
       this.#unit = null
       if (isAgain) return
+      if (this.#m.dataset === undefined) return
       const view = { paths: (kind: string) => this.#list(kind), open: (kind: string, path: string) => this.#open(kind, path) }
-      for (const change of settled(this.#m.dataset?.(view, this.#ctx('dataset')) ?? [])) this.#apply(change)
+      for (const change of iterableOf(this.#m.dataset(view, this.#ctx('dataset')), 'the dataset step')) this.#apply(change)
     } catch (error) {
       throw ofDataset(error, this.#m.to.version)
     }
@@ -178,9 +185,9 @@ class Assembly {
 
   #make(name: string, path: string, doc: unknown, records: readonly unknown[] | undefined): void {
     const kind = this.#kinds[name]
+    if (kind === undefined || kindOf(this.#kinds, path) !== name) throw invalid(`${path} does not match a pattern of the kind ${name}`)
     // A kind that there was none of before: what stands there is the user's own.
     if (!this.#isAgain && this.#m.from.kinds[name] === undefined && this.#present.has(path) && !this.#done.has(path)) throw inTheWay(path)
-    if (kind === undefined || kindOf(this.#kinds, path) !== name) throw invalid(`${path} does not match a pattern of the kind ${name}`)
     if ((kind.record === undefined) !== (records === undefined))
       throw invalid(`${path}: a file of the kind ${name} has ${kind.record === undefined ? 'no ' : ''}records`)
     const known = this.#opened.get(path)?.json

@@ -1,7 +1,7 @@
 import type { AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
-import { parseDocument, renderDocument, shapeProblem, thawed } from './document.ts'
+import { parseDocument, renderDocument, setAside, shapeProblem, thawed, whole } from './document.ts'
 import { StrataError, isOfDisk } from './errors.ts'
 import type { StepFile } from './file-work.ts'
 import type { There } from './paths.ts'
@@ -163,7 +163,7 @@ class Crossing {
   #parsed(content: Content, position: number): [Parsed | undefined, unknown] {
     if (!has(content, this.#path)) return [undefined, null]
     try {
-      return [content.transformer.document(this.#path, position), null]
+      return [whole(content.transformer.document(this.#path, position)), null]
     } catch (error) {
       // What is not known to be absent must not count as that: its records would be taken for new ones.
       if (isOfDisk(error)) throw error
@@ -217,7 +217,7 @@ class Crossing {
 
   #render(merged: Parsed, added: number, removed: number, clashes: number): CarriedFile {
     if (this.#kind === undefined) throw new StrataError('ABSENT', `${this.#path} is of no kind where it would go`)
-    const problem = shapeProblem(this.#kind, merged)
+    const problem = shapeProblem(this.#kind, setAside(this.#kind, merged))
     if (problem !== null)
       throw new StrataError('INVALID_RESULT', `what is carried of ${this.#path} is not as the schema says: ${problem.message}`, {
         data: { file: this.#path, record: problem.record },

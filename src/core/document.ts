@@ -46,10 +46,10 @@ export const parseDocument = (kind: Kind, path: string, bytes: Uint8Array, layou
   return kind.at === undefined ? { head: json.value, records: null, json } : splitRecords(json, kind.at)
 }
 
-/** Sets bad records aside where the kind keeps them. */
+/** Sets bad records aside where the kind does not fail for them. */
 export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
   const { record } = kind
-  if (kind.badRecords !== 'keep' || record === undefined || parsed.records === null) return parsed
+  if ((kind.badRecords ?? 'fail') === 'fail' || record === undefined || parsed.records === null) return parsed
   const aside: Aside[] = []
   const good = parsed.records.filter((value, index) => {
     const fits = record.safeParse(plain(value)).success
@@ -63,6 +63,10 @@ export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
 export const allRecords = ({ records, aside = [] }: Parsed): readonly unknown[] | null =>
   // Ascending: each place counts those that came back before it.
   records === null ? null : aside.reduce<readonly unknown[]>((all, { index, record }) => all.toSpliced(index, 0, record), records)
+
+/** The same with those that were set aside among the others again. */
+export const whole = (parsed: Parsed): Parsed =>
+  parsed.aside === undefined ? parsed : { ...parsed, records: allRecords(parsed), aside: [] }
 
 /** The place of a record in the whole list, by its place among those that a step sees. */
 export const placeOf = ({ aside = [], first = 0 }: Parsed, position: number): number =>

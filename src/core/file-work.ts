@@ -1,4 +1,5 @@
 import type { AnyFileStep, AnyView } from './chain.ts'
+import { lineOf } from './bad-records.ts'
 import type { Dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
 import { parseDocument, renderDocument, setAside, shapeProblem, withPlace } from './document.ts'
@@ -12,7 +13,7 @@ import { pathBefore } from './paths.ts'
 import type { Kind, Kinds } from './schema.ts'
 import { kindOf } from './schema.ts'
 import { Listed } from './step-context.ts'
-import { failure, invalid, recordIn, settled } from './step-failure.ts'
+import { failure, invalid, iterableOf, recordIn, settled } from './step-failure.ts'
 import { checkResult, conserving, runStep } from './step-run.ts'
 import type { Others } from './work.ts'
 import { Work, isSource } from './work.ts'
@@ -164,8 +165,7 @@ export class FileWork extends Work {
       const parsed = this.parse(index, bytes())
       this.cursor.step = step
       this.records = parsed.records?.length ?? 1
-      const [first] = parsed.aside ?? []
-      if (first !== undefined) this.reportAside(first.index, parsed.aside?.length ?? 0)
+      this.reportAside(kinds[name], parsed.aside ?? [], (kind, place) => lineOf(kind, this.cursor.file, place, bytes))
       return parsed
     } catch (error) {
       this.cursor.step = step
@@ -199,7 +199,7 @@ export class FileWork extends Work {
     const ctx = this.ctx(m, `derive ${name}`, to, index + 1)
     const { spelling, style } = content.json
     try {
-      return Array.from(settled(derive.each(this.#view(content), ctx)), ([path, head]) => {
+      return Array.from(iterableOf(derive.each(this.#view(content), ctx), `derive.each of ${name}`), ([path, head]) => {
         if (kindOf(to, path) !== name) throw invalid(`derived file ${path} does not match the pattern of ${name}`)
         const output: Parsed = { head, records: null, json: { value: head, spelling, style } }
         const work = new FileWork(this.others, this.dataset, path, { notes: this.notes, parsed: output, size: 0 })

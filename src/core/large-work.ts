@@ -158,7 +158,7 @@ export class LargeWork extends FileWork {
     }
     this.#isSound = true
     this.records = total
-    this.#reportOnce()
+    this.#reportOnce(before, reader)
     const lost = shrunk({ ...counts, records: total }, { ...countsOf(after, { head: made.head, records: EMPTY }), records: total })
     this.#failing(() => {
       for (const loss of [...laws.losses(), ...lost]) this.notes.found.push(announced(m, name, moved, loss))
@@ -236,7 +236,7 @@ export class LargeWork extends FileWork {
     const aside: Aside[] = []
     const isAside = this.#isSound ? (_: unknown, at: number) => this.#aside.has(at) : (record: unknown) => isBad(kind, record)
     const good =
-      kind.badRecords === 'keep' || this.#aside.size > 0
+      (kind.badRecords ?? 'fail') !== 'fail' || this.#aside.size > 0
         ? records.filter((record, i) => !isAside(record, first + i) || !aside.push({ index: i, record }))
         : records
     for (const { index } of aside) this.#aside.add(first + index)
@@ -284,7 +284,7 @@ export class LargeWork extends FileWork {
       for (const { parsed } of this.#groups(kind, reader)) total += parsed.records?.length ?? 0
       this.records = total
       this.#isSound = true
-      this.#reportOnce()
+      this.#reportOnce(kind, reader)
       return true
     } catch (error) {
       this.cursor.step = step
@@ -293,9 +293,9 @@ export class LargeWork extends FileWork {
     }
   }
 
-  #reportOnce(): void {
-    const [first] = this.#aside
-    if (first !== undefined && !this.#isReported) this.reportAside(first, this.#aside.size)
+  #reportOnce(kind: Kind, reader: RecordReader): void {
+    const aside = [...this.#aside].sort((a, b) => a - b).map((index) => ({ index, record: null }))
+    if (!this.#isReported) this.reportAside(kind, aside, (_, place) => reader.lineOf(place))
     this.#isReported = true
   }
 }

@@ -4,7 +4,7 @@ import { json } from './codecs/index.ts'
 import type { Dataset } from './dataset.ts'
 import { dataset } from './dataset.ts'
 import type { Parsed } from './document.ts'
-import { parseDocument, renderDocument, shapeProblem } from './document.ts'
+import { parseDocument, renderDocument, setAside, shapeProblem } from './document.ts'
 import { StrataError } from './errors.ts'
 import { differingFields, withUnknown } from './field-paths.ts'
 import type { Issue } from './issues.ts'
@@ -195,7 +195,7 @@ const planted = (finder: Finder): Planted => {
       marks.set(value, { path, there, kind: name, field })
       return ['strataUnknown', value]
     }
-    const parsed = parseDocument(from, path, sample.files.get(path) ?? new Uint8Array(), d.layout)
+    const parsed = setAside(from, parseDocument(from, path, sample.files.get(path) ?? new Uint8Array(), d.layout))
     const head = from.at === '' ? parsed.head : withUnknown(from.doc, parsed.head, '', mark)
     const records = parsed.records?.map((r, i) => (i < 50 ? withUnknown(from.record, r, `${from.at ?? ''}[]`, mark) : r)) ?? null
     const made = { ...parsed, head, records }

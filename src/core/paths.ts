@@ -1,8 +1,10 @@
 import type { AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
-import { StrataError } from './errors.ts'
+import { StrataError, isStrataError, messageOf } from './errors.ts'
+import { isRefusedChange } from './freeze.ts'
 import { listDigest } from './reads.ts'
 import { kindOf, matchesGlob, patternsOf } from './schema.ts'
+import { settled } from './step-failure.ts'
 
 /** The paths that files have at another chain position, where they are known: a file goes where it is already. */
 export type There = { readonly position: number; readonly paths: Iterable<string> }
@@ -22,12 +24,25 @@ const unlike = (m: AnyMigration, path: string, kind: string): StrataError =>
 /** Whether a migration takes files to other paths. */
 export const isMoving = (m: AnyMigration): boolean => Object.values(m.files).some((step) => step.path !== undefined)
 
+/** What a path function gives. Throws MIGRATION_FAILED with the file and the step, INVALID_RESULT for what is no path. */
+const asked = (m: AnyMigration, path: string, kind: string, work: () => string): string => {
+  try {
+    // Not as the types say: a migration may be written in JavaScript.
+    const given: unknown = settled(work())
+    if (typeof given === 'string') return given
+  } catch (error) {
+    const code = isStrataError(error) ? error.code : isRefusedChange(error) ? 'INPUT_CHANGED' : 'MIGRATION_FAILED'
+    throw new StrataError(code, `files.${kind}.path: ${messageOf(error)}`, { data: { file: path, step: m.to.version }, cause: error })
+  }
+  throw new StrataError('INVALID_RESULT', `files.${kind}.path gave no path`, { data: { file: path, step: m.to.version } })
+}
+
 /** The path that a file had before migration `index`. */
 export const pathBefore = (dataset: Dataset, path: string, index: number): string => {
   const m = migrationAt(dataset, index)
   const kind = kindOf(m.to.kinds, path)
   const back = kind === undefined ? undefined : m.files[kind]?.path?.rollback
-  return back?.(path) ?? path
+  return kind === undefined || back === undefined ? path : asked(m, path, kind, () => back(path))
 }
 
 /** Which path each file of a dataset has, version by version. `base`: the chain position that the dataset is at. */
@@ -55,7 +70,8 @@ export class Paths {
     const kinds = this.#dataset.chain.schemas[position]?.kinds ?? {}
     const patterns = patternsOf(kinds[kind])
     const paths = [...this.#all(position).keys()].filter((path) => patterns.some((glob) => matchesGlob(glob, path))).sort()
-    this.#lists.set(key, paths)
+    // It is handed to migrations, and serves all files.
+    this.#lists.set(key, Object.freeze(paths))
     return paths
   }
 
@@ -84,9 +100,10 @@ export class Paths {
     const kind = kindOf(m.from.kinds, path)
     const move = kind === undefined ? undefined : m.files[kind]?.path?.migrate
     if (kind === undefined || move === undefined) return path
-    const moved = this.#settled.get(`${index} ${path}`) ?? move(path, this.list(kind, index))
+    const all = this.list(kind, index)
+    const moved = this.#settled.get(`${index} ${path}`) ?? asked(m, path, kind, () => move(path, all))
     const target = m.to.kinds[kind]
-    if (typeof moved !== 'string' || !patternsOf(target).some((glob) => matchesGlob(glob, moved))) throw unlike(m, moved, kind)
+    if (!patternsOf(target).some((glob) => matchesGlob(glob, moved))) throw unlike(m, moved, kind)
     return moved
   }
 

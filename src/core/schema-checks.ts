@@ -84,7 +84,6 @@ const badSchema = (version: string, kind: string, part: string, node: unknown): 
 }
 
 const POLICIES = new Set(['fail', 'quarantine', 'keep'])
-const RECORD_POLICIES = new Set(['fail', 'keep'])
 
 const badKind = (version: string, name: string, kind: Kind): StrataError | undefined => {
   // Not as the types say: an application in JavaScript may leave anything out.
@@ -103,10 +102,10 @@ const badKind = (version: string, name: string, kind: Kind): StrataError | undef
         hint: "records('notes/*.json', 'notes', z.looseObject({ … }), z.looseObject({ … }))",
       },
     )
-  if (!POLICIES.has(damaged) || !RECORD_POLICIES.has(badRecords))
+  if (!POLICIES.has(damaged) || !POLICIES.has(badRecords))
     return new StrataError('BAD_CHAIN', `${version}: the kind ${name} has an unknown policy`, {
       data: { version, kind: name },
-      hint: "damaged: 'fail', 'quarantine' or 'keep'; badRecords: 'fail' or 'keep'.",
+      hint: "damaged and badRecords: 'fail', 'quarantine' or 'keep'.",
     })
   const formats: unknown[] = [...(kind.codec === undefined ? [] : [kind.codec]), ...Object.values(kind.forms ?? {})]
   if (!formats.every((codec) => isRecord(codec) && typeof codec.read === 'function' && typeof codec.write === 'function'))

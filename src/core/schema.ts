@@ -9,8 +9,11 @@ import { StrataError } from './errors.ts'
  */
 export type DamagePolicy = 'fail' | 'quarantine' | 'keep'
 
-/** What is done with a record that is not as the schema says: it makes its file a damaged one, or it stays as it is and is counted. */
-export type RecordPolicy = 'fail' | 'keep'
+/**
+ * What is done with a record that is not as the schema says: it makes its file a damaged one; or no step sees it, it stays in its
+ * place, is reported, and goes through the chain once it is mended; or the same, and it is only counted.
+ */
+export type RecordPolicy = 'fail' | 'quarantine' | 'keep'
 
 /** Numbers that no step may let shrink, such as `{ endpoints: 4 }`. Record kinds count `records` by themselves. */
 export type Counts = Readonly<Record<string, number>>
@@ -24,6 +27,7 @@ type KindOptions = {
   forms?: Forms
 }
 type Forms = Readonly<Record<string, Codec>>
+type NoOptions = { readonly codec?: undefined }
 type RecordKindOptions = KindOptions & { badRecords?: RecordPolicy }
 
 /**
@@ -44,22 +48,33 @@ export type Kind<D extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodTyp
 
 export type RecordKind<D extends z.ZodType, R extends z.ZodType> = Kind<D, R> & { readonly record: R; readonly at: string }
 
+/** Where the files of a kind are, and in which format: part of the type, so that a change of these alone is one, too. */
+export type Placed<P extends string, O extends KindOptions> = { readonly path: P } & Pick<O, 'codec' | 'forms'>
+
 /** A kind of file that is read as a whole. `path` is a glob: `*` within a name, `**` across folders, `?`, `[0-9]`. */
-export const file = <D extends z.ZodType>(path: string, doc: D, options: KindOptions = {}): Kind<D, z.ZodNever> => ({
-  ...options,
-  damaged: options.damaged ?? 'fail',
-  path,
-  doc,
-})
+export const file = <const P extends string, D extends z.ZodType, const O extends KindOptions = NoOptions>(
+  path: P,
+  doc: D,
+  // Where there are none O is NoOptions, of which there is nothing.
+  options: O = {} as O,
+): Kind<D, z.ZodNever> & Placed<P, O> => ({ ...options, damaged: options.damaged ?? 'fail', path, doc })
 
 /** A kind of file that is a list of records. `records('data/*.json', 'results', z.looseObject({…}), z.looseObject({…}))` */
-export const records = <D extends z.ZodType, R extends z.ZodType>(
-  path: string,
+export const records = <const P extends string, D extends z.ZodType, R extends z.ZodType, const O extends RecordKindOptions = NoOptions>(
+  path: P,
   at: string,
   doc: D,
   record: R,
-  options: RecordKindOptions = {},
-): RecordKind<D, R> => ({ ...options, damaged: options.damaged ?? 'fail', path, at, doc, record })
+  // Where there are none O is NoOptions, of which there is nothing.
+  options: O = {} as O,
+): RecordKind<D, R> & Placed<P, O> => ({
+  ...options,
+  damaged: options.damaged ?? 'fail',
+  path,
+  at,
+  doc,
+  record,
+})
 
 export type Kinds = Readonly<Record<string, Kind>>
 

@@ -44,4 +44,15 @@ export const settled = <T>(value: T): T => {
   throw new StrataError('ASYNC_STEP', 'the step returned a promise', { hint: 'Migrations are synchronous: return the value itself.' })
 }
 
+/** What a function gives that may give several things. Throws RESULT_UNDEFINED for one that has forgotten to, INVALID_RESULT, ASYNC_STEP. */
+export const iterableOf = <T>(given: Iterable<T>, what: string): Iterable<T> => {
+  // Not as the types say: a migration may be written in JavaScript.
+  const value: unknown = settled(given)
+  if (value === undefined)
+    throw new StrataError('RESULT_UNDEFINED', `${what} gave nothing`, { hint: 'Return a list, which may be empty, or yield.' })
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) throw invalid(`${what} gave no list`)
+  // Not taken yet: a step may look at what it has yielded before.
+  return given
+}
+
 export const invalid = (message: string): StrataError => new StrataError('INVALID_RESULT', message)

@@ -1,9 +1,10 @@
 import type { AnyCtx, AnyMigration } from './chain.ts'
 import type { Dataset } from './dataset.ts'
-import type { Parsed } from './document.ts'
+import { asideIssue } from './bad-records.ts'
+import type { Aside, Parsed } from './document.ts'
 import { placeOf } from './document.ts'
 import { StrataError, isOfDisk, messageOf } from './errors.ts'
-import { issue, issueOf, withoutPlace } from './issues.ts'
+import { issueOf, withoutPlace } from './issues.ts'
 import { Notes } from './notes.ts'
 import type { Paths } from './paths.ts'
 import type { Read } from './reads.ts'
@@ -132,20 +133,10 @@ export class Work {
     )
   }
 
-  /** Reports records that stay as they are; `first` is the place of the first of them. */
-  protected reportAside(first: number, count: number): void {
-    this.notes.found.push(
-      issue({
-        severity: 'warning',
-        code: 'BAD_RECORD',
-        file: this.cursor.file,
-        record: first,
-        step: this.cursor.step,
-        message: 'is not as the schema says, and is kept as it is',
-        hint: 'Mend it in the active directory, in the form that its file has now.',
-        count,
-      }),
-    )
+  /** Reports records that stay as they are. `lineOf`: where one is in its text. */
+  protected reportAside(kind: Kind | undefined, aside: readonly Aside[], lineOf: (kind: Kind, place: number) => number | null): void {
+    const found = kind === undefined ? null : asideIssue(kind, this.cursor.file, aside, (place) => lineOf(kind, place))
+    if (found !== null) this.notes.found.push({ ...found, step: this.cursor.step })
   }
 
   /** The paths of a kind; that they are these is what the result depends on. */

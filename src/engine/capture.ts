@@ -85,7 +85,7 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
     transaction.addBatch(result.pack)
     for (const f of result.files) {
       files.set(f.path, { path: f.path, size: f.size, sha256: f.sha256, mode: f.stat.mode, oid: f.oid })
-      findings.push(...fileFindings(dataset, base, f.path, f.version, f.damage))
+      findings.push(...fileFindings(dataset, base, f))
     }
   }
   try {

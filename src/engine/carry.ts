@@ -12,6 +12,7 @@ import type { FileEntry } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
 import { batches } from './batches.ts'
+import { inTime } from './bounded.ts'
 import type { CarriedPath, CarrySides, Obstacle } from './carry-sides.ts'
 import { carriedPath, newerSide, obstacles, sidesOf } from './carry-sides.ts'
 import type { Checkpointed } from './checkpoint.ts'
@@ -23,7 +24,7 @@ import { runJob } from './job.ts'
 import { preflight } from './preflight.ts'
 import type { Session } from './session.ts'
 import { writeStaged } from './staged-file.ts'
-import { fileFindings, versionOf } from './survey.ts'
+import { findingsOnDisk } from './survey.ts'
 import type { Made } from './task-types.ts'
 
 /**
@@ -50,7 +51,9 @@ const notCarried = (to: Snapshot, files: readonly Obstacle[], cause?: unknown): 
 const carryOne = (session: Pick<Session, 'context'>, sides: CarrySides, contents: Contents, { path, change }: Difference): CarriedFile => {
   const { context } = session
   try {
-    return carryFile(context.dataset, contents, path, newerSide(context, sides, path))
+    const size = sides.theirFiles.get(path)?.size ?? 0
+    const work = (): CarriedFile => carryFile(context.dataset, contents, path, newerSide(context, sides, path))
+    return inTime({ path, size }, context.dataset.secondsPerFile, () => contents.theirs.transformer.place, work)
   } catch (error) {
     if (!isStrataError(error) || hasCode(error, 'CORRUPT', 'UNSTABLE')) throw error
     throw notCarried(sides.to, [{ path, change, why: withoutPlace(messageOf(error)) }], error)
@@ -213,10 +216,10 @@ const findingsOf = (work: JobWork, carry: Carry): Issue[] => {
   const [target] = work.targets
   if (target === undefined) return kept
   // By the time it is recorded, the directory is in its place.
-  const file = (path: string): string => join(paths.snapshot(target.snapshot), path)
+  const root = paths.snapshot(target.snapshot)
   const fresh = [...touched]
-    .filter((path) => fs.lstat(file(path)) !== undefined)
-    .flatMap((path) => fileFindings(dataset, contents.ours.position, path, versionOf(fs, dataset, file(path), path)))
+    .filter((path) => fs.lstat(join(root, path)) !== undefined)
+    .flatMap((path) => findingsOnDisk(fs, dataset, contents.ours.position, root, path))
   return [...kept, ...fresh]
 }
 

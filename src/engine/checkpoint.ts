@@ -35,7 +35,7 @@ const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string
   const edited = [...changed.values()].filter((f) => !f.same)
   const again = new Set([...edited.map((f) => f.path), ...gone])
   const kept = snapshot.findings.filter((f) => f.file === null || !again.has(f.file))
-  return base < 0 ? kept : [...kept, ...edited.flatMap((f) => fileFindings(dataset, base, f.path, f.version, f.damage))]
+  return base < 0 ? kept : [...kept, ...edited.flatMap((f) => fileFindings(dataset, base, f))]
 }
 
 /** Nothing to commit. Who only wants to know that does not wait for a manifest of everything. */

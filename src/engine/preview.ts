@@ -13,7 +13,7 @@ import type { Finding } from './preflight.ts'
 import { findingsBefore } from './preflight.ts'
 import { readState } from './read.ts'
 import { sha256 } from './staged-file.ts'
-import { fileFindings, versionOf } from './survey.ts'
+import { findingsOnDisk } from './survey.ts'
 
 const editedOf = (context: Context, snapshot: Snapshot, { index, changes }: Looked): string[] => {
   const root = context.paths.snapshot(snapshot.id)
@@ -47,10 +47,7 @@ export const previewPlan = (context: Context, original: readonly OriginalChange[
 const mendPlan = (context: Context, from: Snapshot, edited: readonly string[]): Plan => {
   const position = versionIndex(context.dataset.chain, from.schemaVersion)
   const root = context.paths.snapshot(from.id)
-  const behind = edited.flatMap((path) => {
-    const version = versionOf(context.fs, context.dataset, join(root, path), path)
-    return legacyFiles(fileFindings(context.dataset, position, path, version))
-  })
+  const behind = edited.flatMap((path) => legacyFiles(findingsOnDisk(context.fs, context.dataset, position, root, path)))
   const files = [...new Set([...legacyFiles(from.findings).filter((path) => !edited.includes(path)), ...behind])]
   return files.length === 0 ? { kind: 'none', from } : { kind: 'mend', from, files, position }
 }

@@ -90,19 +90,32 @@ const subjectOf = (spec: JobSpec, target: StageTarget, chain: Context['dataset']
   return `Migrate ${m?.from.version ?? ''} to ${version}: ${m?.description ?? ''}`
 }
 
+/** What could not be read, or was set aside, by its path after all these steps. Records are found again by each pass over their file. */
+const quarantinedAt = (staged: readonly StagedStep[]): Map<string, Issue> => {
+  const found = new Map<string, Issue>()
+  for (const { issues, moved } of staged) {
+    for (const one of issues) if (one.code === 'QUARANTINED' && one.file !== null) found.set(one.file, one)
+    for (const [from, to] of moved) {
+      const one = found.get(from)
+      if (one !== undefined && found.delete(from)) found.set(to, { ...one, file: to })
+    }
+  }
+  return found
+}
+
 /** Findings that go on with the new snapshot: what could not be read, and what was known of files that are still there. */
 const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpointed, mended: boolean): Issue[] => {
   const files = staged[index]?.files
-  const quarantined = staged.slice(0, index + 1).flatMap((s) => s.issues.filter((i) => i.code === 'QUARANTINED'))
-  const again = new Set(quarantined.map((i) => i.file))
+  const quarantined = quarantinedAt(staged.slice(0, index + 1))
+  const isAsItWas = (path: string): boolean => files?.get(path)?.sha256 === now.files.get(path)?.sha256
   const kept = now.snapshot.findings.filter(
-    (f) =>
-      f.file !== null &&
-      files?.has(f.file) === true &&
-      !again.has(f.file) &&
-      (f.code === 'UNKNOWN_FILE' || (mended && (f.code === 'QUARANTINED' || f.code === 'DAMAGED_FILE'))),
+    ({ file, code }) =>
+      file !== null &&
+      files?.has(file) === true &&
+      !quarantined.has(file) &&
+      (code === 'UNKNOWN_FILE' || ((mended || isAsItWas(file)) && (code === 'QUARANTINED' || code === 'DAMAGED_FILE'))),
   )
-  return [...kept, ...quarantined]
+  return [...kept, ...quarantined.values()]
 }
 
 const carriesOf = ({ onto }: JobSpec, { snapshot }: Checkpointed): { carries?: Carries } =>

@@ -24,6 +24,8 @@ export type StagedStep = {
   readonly created: number
   readonly removed: number
   readonly issues: Issue[]
+  /** Files that have got another path. */
+  readonly moved: ReadonlyMap<string, string>
 }
 
 /** What a step has made of the dataset as a whole: the files that it put there, and all whose place it took. */
@@ -179,12 +181,17 @@ export class Staging {
       for (const [path, file] of assembled.files) files.set(path, file)
       issues.push(...assembled.issues)
     }
-    const moved = [...pass.results.values()].reduce((sum, result) => sum + movedIn(result, own, before, files), 0)
-    const all = [...files.values()]
-    const changed = moved + all.filter(({ path, sha256 }) => (before.get(path)?.sha256 ?? sha256) !== sha256).length
-    const created = all.filter(({ path }) => !before.has(path)).length - moved
-    const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved
-    return { files, changed, created, removed, issues: collapse(issues) }
+    const moves = [...pass.results.values()].flatMap((result) => movedIn(result, own))
+    // A carried file is called otherwise on the side that it comes from, and may have its place already.
+    const moved = new Map(moves.filter(([from, to]) => before.has(from) && !before.has(to) && !files.has(from)))
+    let [changed, created] = [moved.size, -moved.size]
+    for (const { path, sha256 } of files.values()) {
+      const was = before.get(path)
+      if (was === undefined) created += 1
+      else if (was.sha256 !== sha256) changed += 1
+    }
+    const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved.size
+    return { files, changed, created, removed, issues: collapse(issues), moved }
   }
 
   /** Removes what was staged, whatever there is of it. */
@@ -289,17 +296,12 @@ export class Staging {
   }
 }
 
-type Files = ReadonlyMap<string, FileEntry>
-
-/**
- * How many files of one result have only got another path at a target: of those that were there before, and of those that were not.
- * A carried file's own path may be of the other side, where none of these is.
- */
-const movedIn = ({ path, steps }: Transformed, index: number, before: Files, after: Files): number => {
-  const was = index === 0 ? [path] : (steps[index - 1] ?? []).map((made) => made.path)
-  const is = (steps[index] ?? []).map((made) => made.path)
-  const left = was.filter((name) => before.has(name) && !after.has(name))
-  return left.length === 0 ? 0 : Math.min(left.length, is.filter((name) => after.has(name) && !before.has(name)).length)
+/** The path of a file before and after a target, where it has only got another one: a step puts it before what it derives from it. */
+const movedIn = ({ path, steps }: Transformed, index: number): [string, string][] => {
+  const before = index === 0 ? path : steps[index - 1]?.[0]?.path
+  const after = steps[index] ?? []
+  const [own] = after
+  return before === undefined || own === undefined || after.some((made) => made.path === before) ? [] : [[before, own.path]]
 }
 
 /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */

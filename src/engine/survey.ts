@@ -4,6 +4,7 @@ import type { Dataset } from '../core/dataset.ts'
 import { effectiveIndex, isIgnored } from '../core/dataset.ts'
 import type { Issue } from '../core/issues.ts'
 import { issue } from '../core/issues.ts'
+import { isMendable, recordFindings } from '../core/mend-records.ts'
 import { HEAD_BYTES, isCoded, versionIn } from '../core/start.ts'
 import { kindOf } from '../core/schema.ts'
 import { readFile, readFully } from '../storage/files.ts'
@@ -26,7 +27,7 @@ const readHead = (fs: FsPort, path: string): Uint8Array => {
 }
 
 /** The schema version of a file on disk. */
-export const versionOf = (fs: FsPort, dataset: Dataset, file: string, path: string): string | null =>
+const versionOf = (fs: FsPort, dataset: Dataset, file: string, path: string): string | null =>
   versionIn(dataset, path, isCoded(dataset, path) ? (readFile(fs, file) ?? NOTHING) : readHead(fs, file))
 
 /** What a directory holds, before anything is captured. */
@@ -64,16 +65,38 @@ export const survey = (fs: FsPort, dataset: Dataset, dir: string): Survey => {
   }
 }
 
+export type FoundFile = {
+  readonly path: string
+  readonly version: string | null
+  readonly damage: Issue | null
+  readonly records: readonly Issue[]
+}
+
+/** What is to be said of a file of a snapshot at `base`. */
+export const fileFindings = (dataset: Dataset, base: number, { path, version, damage, records }: FoundFile): Issue[] =>
+  // What is damaged cannot go through the chain before it is mended.
+  damage === null ? [...wholeFindings(dataset, base, path, version), ...records] : [damage]
+
+/** The same of a file as it is on the disk, but for damage. */
+export const findingsOnDisk = (fs: FsPort, dataset: Dataset, base: number, dir: string, path: string): Issue[] => {
+  const file = join(dir, path)
+  const version = versionOf(fs, dataset, file, path)
+  const bytes = isMendable(dataset, path, base) ? readFile(fs, file) : undefined
+  const records = bytes === undefined ? [] : readable(() => recordFindings(dataset, base, path, version, bytes))
+  return fileFindings(dataset, base, { path, version, damage: null, records })
+}
+
+/** What cannot be read says nothing of its records. */
+const readable = (find: () => Issue[]): Issue[] => {
+  try {
+    return find()
+  } catch {
+    return []
+  }
+}
+
 /** Files that the schema of their snapshot does not describe: behind it (they go through the chain alone), or of no kind. */
-export const fileFindings = (
-  dataset: Dataset,
-  base: number,
-  path: string,
-  version: string | null,
-  damage: Issue | null = null,
-): Issue[] => {
-  // It cannot go through the chain before it is mended.
-  if (damage !== null) return [damage]
+const wholeFindings = (dataset: Dataset, base: number, path: string, version: string | null): Issue[] => {
   const kinds = dataset.chain.schemas[base]?.kinds ?? {}
   if (kindOf(kinds, path) === undefined)
     return [

@@ -4,10 +4,10 @@ import { effectiveIndex } from '../core/dataset.ts'
 import { parseDocument } from '../core/document.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
-import type { Issue } from '../core/issues.ts'
 import { issueOf, withoutPlace } from '../core/issues.ts'
 import type { Pieces } from '../core/json/index.ts'
 import { checkRecords, isStreamed } from '../core/large-work.ts'
+import { recordFindings } from '../core/mend-records.ts'
 import { kindOf } from '../core/schema.ts'
 import { isCoded, versionIn } from '../core/start.ts'
 import { readFile } from '../storage/files.ts'
@@ -19,28 +19,32 @@ import { Blobs, sha256, writeStaged } from './staged-file.ts'
 import type { CaptureFile, CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
 
 type Content = { readonly bytes: () => Uint8Array; readonly pieces: Pieces }
+type Judged = Pick<Captured, 'damage' | 'records'>
+const SOUND: Judged = { damage: null, records: [] }
 
-const damageOf = (dataset: Dataset, base: number, path: string, version: string | null, content: Content): Issue | null => {
+const judge = (dataset: Dataset, base: number, path: string, version: string | null, content: Content): Judged => {
   const at = version === null ? base : Math.max(0, effectiveIndex(dataset.chain, path, version, base))
   const kinds = dataset.chain.schemas[at]?.kinds ?? {}
   const kind = kinds[kindOf(kinds, path) ?? '']
-  if (kind === undefined || kind.damaged === 'keep') return null
+  if (kind === undefined || kind.damaged === 'keep') return SOUND
   try {
+    if (kind.badRecords === 'quarantine') return { damage: null, records: recordFindings(dataset, base, path, version, content.bytes()) }
     if (isStreamed(kind, path)) checkRecords(kind, content.pieces, dataset.layout)
     else parseDocument(kind, path, content.bytes(), dataset.layout)
-    return null
+    return SOUND
   } catch (error) {
-    return issueOf(error, {
+    const damage = issueOf(error, {
       severity: 'warning',
       code: 'DAMAGED_FILE',
       file: path,
       message: `cannot be read: ${withoutPlace(messageOf(error))}`,
       hint: 'Its bytes are kept. Mend it, or take an earlier version: strata history PATH, strata show SNAPSHOT:PATH',
     })
+    return { damage, records: [] }
   }
 }
 
-type Done = Omit<Captured, 'oid' | 'version' | 'damage'> & { readonly oid: Oid | null; readonly place: number | null }
+type Done = Omit<Captured, 'oid' | 'version' | 'damage' | 'records'> & { readonly oid: Oid | null; readonly place: number | null }
 
 type ReadOne = (Done & Content) | undefined
 
@@ -96,8 +100,8 @@ export const capture = (env: TaskEnv, task: CaptureTask): CaptureResult => {
     }
     const { bytes, pieces, ...rest } = one
     const version = dataset === null ? null : versionAt(dataset, file.path, one)
-    const damage = dataset === null || task.base === null || one.same ? null : damageOf(dataset, task.base, file.path, version, one)
-    done.push({ ...rest, version, damage })
+    const judged = dataset === null || task.base === null || one.same ? SOUND : judge(dataset, task.base, file.path, version, one)
+    done.push({ ...rest, version, ...judged })
   }
   const { pack, oid } = blobs.encode()
   const files = done.map(({ place, oid: known, ...rest }) => ({ ...rest, oid: known ?? (place === null ? ('' as Oid) : oid(place)) }))

@@ -1,4 +1,7 @@
 import { join } from 'node:path'
+import type { Dataset } from '../core/dataset.ts'
+import type { Mended } from '../core/mend-file.ts'
+import { mendFile } from '../core/mend-file.ts'
 import { LARGE } from '../storage/large-entry.ts'
 import { readStable } from '../storage/read-stable.ts'
 import { eachInTime } from './bounded.ts'
@@ -8,6 +11,10 @@ import type { Made, TaskEnv, TransformFile, TransformResult, TransformTask } fro
 import type { Done, Written } from './trail.ts'
 import { Trail, doneOf, unchanged } from './trail.ts'
 import { transformLarge } from './transform-large.ts'
+
+/** Only a mend says where files are already. */
+const mendedBy = ({ dataset }: TaskEnv, { there }: TransformTask, work: (dataset: Dataset) => Mended): Mended =>
+  there === null || dataset === null ? { outputs: [], issues: [] } : work(dataset)
 
 const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | undefined => {
   if (file.size >= LARGE && file.bytes === undefined) {
@@ -24,13 +31,15 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
   const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat } : undefined
   const trail = new Trail(env, { ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
+  const mended = mendedBy(env, task, (dataset) => mendFile(dataset, source, transformer, file.path, made))
   for (let position = start; position <= last; position++) {
+    if (position === last) trail.mend(mended)
     const index = task.positions.indexOf(position)
     if (index >= 0) trail.write(index, task.staging[index] ?? '')
     trail.step(made.steps[position - start] ?? [])
   }
   source.held = undefined
-  return doneOf(made, trail)
+  return doneOf({ ...made, issues: [...made.issues, ...mended.issues] }, trail)
 }
 
 /** Takes each file of a batch through all steps: read once, parsed once, written and encoded at every position. */

@@ -32,6 +32,8 @@ export type Captured = Content & {
   readonly same: boolean
   /** Why the file cannot be read as what it should be. */
   readonly damage: Issue | null
+  /** What is to be said of records in it. */
+  readonly records: readonly Issue[]
 }
 export type CaptureResult = {
   readonly type: 'capture'

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Oid } from '../core/git-objects.ts'
+import type { Mended } from '../core/mend-file.ts'
 import type { FileResult, StepFile } from '../core/transform.ts'
 import { copyLarge, spill } from './large-file.ts'
 import type { Blobs, SameFile } from './staged-file.ts'
@@ -35,6 +36,10 @@ export class Trail {
       const same = before.get(from)
       return same === undefined ? [] : [{ ...same, path }]
     })
+  }
+
+  mend({ outputs }: Mended): void {
+    if (outputs.length > 0) this.step(outputs)
   }
 
   write(index: number, dir: string): void {

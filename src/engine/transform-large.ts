@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isMendable } from '../core/mend-records.ts'
 import type { FileResult, Keep } from '../core/transform.ts'
 import { discard } from '../storage/durable.ts'
 import type { FsPort } from '../storage/fs.ts'
@@ -78,8 +79,10 @@ const dropWritten = (fs: FsPort, task: TransformTask, { written }: Trail): void 
 
 /** Takes one large file through the steps piece by piece; undefined when it has changed meanwhile, `whole` where a step has to see it whole. */
 export const transformLarge = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | 'whole' | undefined => {
-  const { fs } = env
+  const { fs, dataset } = env
   const { transformer, source } = transformerFor(env, task)
+  // A mend looks for records of older forms among those of now: in memory.
+  if (task.there !== null && dataset !== null && isMendable(dataset, file.path, task.base)) return 'whole'
   const root = join(task.root, file.path)
   const found = hashLarge(fs, root, file.path)
   if (found?.sha256 !== file.sha256) return undefined

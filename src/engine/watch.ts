@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks'
-import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { StrataError } from '../core/errors.ts'
 import { fromSystem, hasCode, isStrataError, messageOf } from '../core/errors.ts'
@@ -15,7 +14,7 @@ import type { ActiveCheckpoint } from './late.ts'
 import { compareOriginal } from './original.ts'
 import { editedFiles } from './preview.ts'
 import { currentPointer, readState } from './read.ts'
-import { fileFindings, versionOf } from './survey.ts'
+import { findingsOnDisk } from './survey.ts'
 
 /** What a watched store has come to. Directories are absolute; files are dataset paths. */
 export type WatchEvent =
@@ -183,9 +182,7 @@ class StoreWatch implements Watching {
     const position = versionIndex(dataset.chain, active.schemaVersion)
     if (position < 0) return
     const directory = paths.snapshot(active.id)
-    const behind = files.filter((path) =>
-      fileFindings(dataset, position, path, versionOf(fs, dataset, join(directory, path), path)).some((f) => f.code === 'LEGACY_FILE'),
-    )
+    const behind = files.filter((path) => findingsOnDisk(fs, dataset, position, directory, path).some((f) => f.code === 'LEGACY_FILE'))
     if (behind.length > 0) this.#tell({ type: 'legacy', files: behind, directory })
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import type { Ctx, Doc, Rec } from '../../src/index.ts'
-import { chain, dataset, file, migration, records, schema } from '../../src/index.ts'
+import { chain, dataset, file, gzip, messagePack, migration, ndjson, records, schema } from '../../src/index.ts'
 
 /**
  * The promise of the types: a chain that does not fit does not compile. `tsc -p .` checks this file, as an unused
@@ -100,6 +100,87 @@ describe('does not compile:', () => {
     // @ts-expect-error daily changes
     const missing = migration(v1_0, v1_1, { ...about, files: {} })
     expect(() => dataset({ name: 'x', chain: chain(v1_0).add(missing) })).toThrow(expect.objectContaining({ code: 'BAD_CHAIN' }))
+  })
+
+  test('a kind that is only elsewhere, or in another format, without a step', () => {
+    const note = z.looseObject({ text: z.string() })
+    const same = { head: () => null, record: (r: { text: string }) => r }
+    const kinds = [
+      records('notes/*.json', '', z.null(), note),
+      records('journal/*.json', '', z.null(), note),
+      records('notes/*.json', '', z.null(), note, { codec: gzip() }),
+      records('notes/*.json', '', z.null(), note, { codec: gzip(messagePack) }),
+      records('notes/*.json', '', z.null(), note, { forms: { 'old/*.nd': ndjson } }),
+    ] as const
+    const [first, ...others] = kinds
+    const from = schema('1.0.0', { notes: first })
+    const [moved, zipped, packed, formed] = others
+    // @ts-expect-error notes are elsewhere
+    migration(from, schema('2.0.0', { notes: moved }), { ...about, files: {} })
+    // @ts-expect-error notes are in another format
+    migration(from, schema('2.0.0', { notes: zipped }), { ...about, files: {} })
+    // @ts-expect-error notes are in another format
+    migration(schema('1.0.0', { notes: zipped }), schema('2.0.0', { notes: packed }), { ...about, files: {} })
+    // @ts-expect-error notes may be in another format
+    migration(from, schema('2.0.0', { notes: formed }), { ...about, files: {} })
+    const steps = { files: { notes: { record: { migrate: same, rollback: same } } } }
+    const path = { migrate: (at: string) => at.replace('notes', 'journal') }
+    const fine = [
+      migration(from, schema('2.0.0', { notes: moved }), { ...about, files: { notes: { ...steps.files.notes, path } } }),
+      migration(from, schema('2.0.0', { notes: zipped }), { ...about, ...steps }),
+      migration(from, schema('2.0.0', { notes: formed }), { ...about, ...steps }),
+    ]
+    expect(fine).toHaveLength(3)
+  })
+
+  test('a path, a gathered file or a dataset step that does not fit', () => {
+    const to = schema('2.0.0', { ...v2_0.kinds, summary: file('summary.json', z.looseObject({ total: z.number() })) })
+    const of = (all: readonly { value: number }[]) => all.reduce((sum, { value }) => sum + value, 0)
+    migration(v2_0, to, {
+      ...about,
+      files: {
+        summary: {
+          // @ts-expect-error total is a number
+          gather: { from: 'daily', each: ({ records: own }) => [...own].length, make: () => [['summary.json', { total: 'all' }]] },
+        },
+      },
+    })
+    // @ts-expect-error there is no kind of that name
+    migration(v2_0, to, { ...about, files: { summary: { gather: { from: 'nothing', each: () => 1, make: () => [] } } } })
+    // @ts-expect-error no step makes it
+    migration(v2_0, to, { ...about, files: {} })
+    const fine = migration(v2_0, to, {
+      ...about,
+      files: {
+        summary: {
+          gather: { from: 'daily', each: ({ records: own }) => [...own].length, make: (all) => [['summary.json', { total: of(all) }]] },
+        },
+      },
+    })
+    migration(v2_0, to, {
+      ...about,
+      files: { summary: { made: 'by the dataset step' } },
+      // @ts-expect-error total is a number
+      dataset: () => [{ kind: 'summary', path: 'summary.json', doc: { total: 'all' } }],
+    })
+    migration(v2_0, to, {
+      ...about,
+      files: { summary: { made: 'by the dataset step' } },
+      // @ts-expect-error a daily file has records
+      dataset: () => [{ kind: 'daily', path: 'data/1.json', doc: { header: { schemaVersion: '1.1.0' } } }],
+    })
+    migration(v2_0, to, {
+      ...about,
+      files: { summary: { made: 'by the dataset step' } },
+      *dataset(view) {
+        const [path = ''] = view.paths('daily')
+        const { doc, records: own } = view.open('daily', path)
+        expectTypeOf(own).toEqualTypeOf<Iterable<{ ts: number; endpoint_id: string }>>()
+        // @ts-expect-error the document has no such member
+        yield { kind: 'summary', path: 'summary.json', doc: { total: doc.total } }
+      },
+    })
+    expect(fine.to.version).toBe('2.0.0')
   })
 
   test('a result of the wrong shape', () => {

@@ -6,7 +6,7 @@ import { filesOf, json, text } from './toy.ts'
 
 /* What a kind says about files that cannot be read, and about records that are not as its schema says. */
 
-type Options = { damaged?: 'fail' | 'quarantine' | 'keep'; badRecords?: 'fail' | 'keep' }
+type Options = { damaged?: 'fail' | 'quarantine' | 'keep'; badRecords?: 'fail' | 'quarantine' | 'keep' }
 type Day = { n: number }
 
 const notes = (options: Options) => {
@@ -121,6 +121,21 @@ describe('a bad record that is kept', () => {
   })
 })
 
-test.each([{ damaged: 'sometimes' }, { badRecords: 'quarantine' }])('an unknown policy is refused: %j', (options) => {
+describe('a bad record that is quarantined', () => {
+  test('is as one that is kept, and is reported with its line', () => {
+    const { files, issues } = run({ badRecords: 'quarantine' }, DAY.replaceAll(', ', ',\n'))
+    expect(json(files.get('days/1.json'))).toEqual(json(run({ badRecords: 'keep' }).files.get('days/1.json')))
+    expect(issues[0]).toMatchObject({ code: 'QUARANTINED', file: 'days/1.json', record: 1, line: 2, count: 2, step: '2.0.0' })
+    expect(issues[0]?.message).toBe('records 1 and 3 are not as the schema says, and are kept')
+  })
+
+  test('of many, the first twenty are named', () => {
+    const [found] = run({ badRecords: 'quarantine' }, JSON.stringify(Array.from({ length: 30 }, () => ({})))).issues
+    expect(found).toMatchObject({ count: 30, line: 1 })
+    expect(found?.message).toMatch(/^records 0, 1, .*, 19 and 10 more are not/)
+  })
+})
+
+test.each([{ damaged: 'sometimes' }, { badRecords: 'sometimes' }])('an unknown policy is refused: %j', (options) => {
   expect(failure(() => notes(options as Options))).toMatchObject({ code: 'BAD_CHAIN', data: { version: '1.0.0', kind: 'days' } })
 })

@@ -24,7 +24,7 @@ import { contents } from '../support/tree.ts'
 const about = { description: '', createdAt: '2026-01-01T00:00:00Z', changes: [] }
 const open = z.looseObject({})
 const note = z.looseObject({ t: z.string() })
-const same = { head: (doc: object) => doc, record: (one: { t: string }) => one }
+const same = { head: (doc: Record<string, unknown>) => doc, record: (one: { t: string }) => one }
 /** Which files a step has worked at since someone looked. */
 const worked: string[] = []
 

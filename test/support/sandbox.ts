@@ -73,6 +73,13 @@ export const sandboxAt = (dir: string, migrations?: string) => {
     return ran.stdout
   }
 
+  /** The same, where it is no text. */
+  const bytes = (...args: string[]): Uint8Array => {
+    const { status, stdout } = spawnSync(process.execPath, [CLI, ...words, ...args], { cwd: dir, env: base, maxBuffer: 1 << 28 })
+    expect(status).toBe(0)
+    return stdout
+  }
+
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- parsed JSON, looked at by expectations
   const doc = (...args: string[]): any => JSON.parse(run([...args, '--json']).stdout)
 
@@ -94,6 +101,7 @@ export const sandboxAt = (dir: string, migrations?: string) => {
     data,
     run,
     ok,
+    bytes,
     doc,
     refused,
     judge,

@@ -73,7 +73,7 @@ const read = (bytes: Uint8Array): JsonDoc => {
  * MessagePack. Integers stay integers up to 64 bits; a number whose text JavaScript would not write (`1.0`, `1e400`) is kept as that
  * text in extension type 74. Binary data, times and numbers that are not finite are BAD_FORMAT. The order of names like `443` is lost.
  */
-export const messagePack: Codec = {
+export const messagePack: Codec<'MessagePack'> = {
   name: 'MessagePack',
   read,
   write: ({ value }) => {

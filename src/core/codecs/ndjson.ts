@@ -89,4 +89,4 @@ const write = ({ value, spelling, style }: JsonDoc, layout: Layout): Uint8Array 
 }
 
 /** JSON values, one a line (also called JSON Lines); the document is the array of them. The end of the last line is as it was. */
-export const ndjson: Codec = { name: 'NDJSON', read, write }
+export const ndjson: Codec<'NDJSON'> = { name: 'NDJSON', read, write }

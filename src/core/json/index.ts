@@ -3,6 +3,7 @@
  * `parseJson` and `stringifyJson` are inverse for every machine-formatted document.
  */
 export { checkSerialisable } from './check.ts'
+export { elementLine, valueLine } from './line.ts'
 export { JsonNumber, numberOf } from './number.ts'
 export { entries, fromEntries } from './order.ts'
 export { type JsonDoc, parseJson } from './parse.ts'
@@ -10,6 +11,7 @@ export { plain } from './plain.ts'
 export type { Layout } from './quote.ts'
 export { type Pieces, type RecordGroup, RecordReader, RecordWriter, isOdd } from './records.ts'
 export type { Spelling } from './spelling.ts'
+export { sameJson } from './same.ts'
 export { stringifyJson } from './stringify.ts'
 export { GO_STYLE, type Style } from './style.ts'
 export { jsonText, jsonValue } from './text.ts'

@@ -125,6 +125,20 @@ export class RecordReader {
     for (const group of splitRecords(this.#pieces(), this.#name)) yield this.#group(group)
   }
 
+  /** The line, from 1, on which a record begins; null where there is no such record. */
+  lineOf(index: number): number | null {
+    let first = 0
+    for (const { text, offset, commas } of splitRecords(this.#pieces(), this.#name)) {
+      const place = index - first
+      first += commas.length + 1
+      if (index >= first) continue
+      let at = place === 0 ? 0 : (commas[place - 1] ?? 0) + 1
+      while (isSpace(text[at] ?? 0)) at++
+      return placeOf(this.#pieces(), offset + at).line
+    }
+    return null
+  }
+
   #walk(see: (group: RawGroup) => void): RawFrame {
     const groups = splitRecords(this.#pieces(), this.#name)
     for (;;) {
