@@ -3,6 +3,7 @@ import type { FileEntry } from '../core/manifest.ts'
 import { Paths } from '../core/paths.ts'
 import { isTouched } from '../core/reads.ts'
 import { removeTree } from '../storage/durable.ts'
+import { LARGE } from '../storage/large-entry.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
@@ -10,7 +11,10 @@ import type { Context } from './context.ts'
 import type { Memo } from './memo.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
-import type { RecallTask, TransformFile, TransformTask, Transformed } from './task-types.ts'
+import type { RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
+
+/** How often it is told how far a large file is. */
+const TICK_MS = 250
 
 export type StageSource = {
   readonly root: string
@@ -84,19 +88,31 @@ export class Pass {
     const tasks = (function* (): Generator<TransformTask> {
       for (const files of batches(wanted)) yield { ...task, files: files.map(withMore) }
     })()
-    await pool.each(tasks, (result) => {
+    const large = wanted.find(({ size }) => size >= LARGE)
+    const tell = (): void => {
+      const bytes = pool.takeDone()
+      if (bytes !== 0) progress(0, bytes, 0, large?.path ?? null)
+    }
+    const ticking = large === undefined ? undefined : setInterval(tell, TICK_MS)
+    const take = (result: TransformResult): void => {
       sink.addBatch(result.pack)
       stale.push(...result.stale)
       for (const file of result.files) this.take(file, source.files)
       this.memo?.add(result.files, source.files)
-      const done = result.files.reduce((sum, f) => sum + (source.files.get(f.path)?.size ?? 0), 0)
+      tell()
+      const done = result.files.reduce((sum, f) => sum + (f.isTold === true ? 0 : (source.files.get(f.path)?.size ?? 0)), 0)
       progress(
         result.files.length,
         done,
         result.files.reduce((sum, f) => sum + f.records, 0),
         result.files.at(-1)?.path ?? null,
       )
-    })
+    }
+    try {
+      await pool.each(tasks, take)
+    } finally {
+      clearInterval(ticking)
+    }
     return stale
   }
 

@@ -5,7 +5,7 @@ import type { ErrorCode, ErrorData } from '../core/errors.ts'
 import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { startWorker } from './modules.ts'
-import type { Result, ResultOf, Task } from './task-types.ts'
+import type { Result, ResultOf, Task, TaskEnv } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
 /** Below this much data, starting workers costs more than they save. */
@@ -24,8 +24,24 @@ const revive = (error: WireError): Error =>
 
 type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
 
-/** What a worker is started with: the dataset's module if its tasks want one, the folder of the packs, and a word of shared memory that is set when it should stop. */
-export type WorkerData = { readonly module: string | null; readonly packs: string; readonly stop: Int32Array }
+/** What a worker is started with: the dataset's module if its tasks want one, the folder of the packs, and two words of shared memory: one is set when it should stop, one counts bytes of large files. */
+export type WorkerData = {
+  readonly module: string | null
+  readonly packs: string
+  readonly stop: Int32Array
+  readonly done: BigInt64Array
+}
+
+/** What a task may use, on whatever thread. */
+export const envOf = (fs: FsPort, dataset: Dataset | null, { packs, stop, done }: Omit<WorkerData, 'module'>): TaskEnv => ({
+  fs,
+  packs,
+  dataset,
+  cancelled: () => Atomics.load(stop, 0) !== 0,
+  advance: (bytes) => {
+    Atomics.add(done, 0, BigInt(bytes))
+  },
+})
 
 /** What a worker says once it has loaded everything: until then it may fail for want of open files or memory. */
 export type Ready = 'ready'
@@ -55,6 +71,8 @@ export class Pool {
   readonly #idle: Worker[] = []
   readonly #all = new Set<Worker>()
   readonly #stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  /** Bytes of large files that are done, and that nobody has been told of. */
+  readonly #done = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT))
   #starting = 0
 
   /** `module` is where a worker finds the dataset; without it everything runs on this thread. `signal` tells tasks to stop. */
@@ -72,6 +90,11 @@ export class Pool {
   /** How many tasks are worth having under way. */
   get width(): number {
     return this.#size === 0 ? 1 : this.#size * 2
+  }
+
+  /** How many bytes of large files were done since the last call: one may take minutes. */
+  takeDone(): number {
+    return Number(Atomics.exchange(this.#done, 0, 0n))
   }
 
   async run<T extends Task>(task: T): Promise<ResultOf<T>> {
@@ -111,7 +134,7 @@ export class Pool {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-    return runTask({ fs: this.#fs, packs: this.#packs, dataset: this.#dataset, cancelled: () => Atomics.load(this.#stop, 0) !== 0 }, task)
+    return runTask(envOf(this.#fs, this.#dataset, { packs: this.#packs, stop: this.#stop, done: this.#done }), task)
   }
 
   #delegate(task: Task): Promise<Result> {
@@ -139,7 +162,12 @@ export class Pool {
     try {
       // Without a module there are no workers.
       worker = startWorker({
-        workerData: { module: this.#isPlain ? null : this.#module, packs: this.#packs, stop: this.#stop } satisfies WorkerData,
+        workerData: {
+          module: this.#isPlain ? null : this.#module,
+          packs: this.#packs,
+          stop: this.#stop,
+          done: this.#done,
+        } satisfies WorkerData,
         stdin: false,
         resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       })

@@ -77,6 +77,8 @@ export type Transformed = {
   readonly records: number
   readonly reads: readonly Read[]
   readonly damaged: boolean
+  /** How far it is was told while it was worked at. */
+  readonly isTold?: boolean
   readonly gathered: readonly Gathered[]
 }
 export type TransformResult = {
@@ -178,4 +180,6 @@ export type TaskEnv = {
   readonly packs: string
   readonly dataset: Dataset | null
   readonly cancelled?: () => boolean
+  /** Tells of bytes of a large file that are done before all of it is; together they are its size. */
+  readonly advance?: (bytes: number) => void
 }

@@ -21,18 +21,57 @@ const isAsBefore = (fs: FsPort, path: string, { size, mtimeMs, ctimeMs, ino }: F
   return now?.size === size && now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs && now.ino === ino
 }
 
+/** Tells how far a large file is: of its size, the share of its steps that are taken. */
+class Meter {
+  readonly #advance: (bytes: number) => void
+  readonly #size: number
+  readonly #steps: number
+  #taken = 0
+  #told = 0
+
+  constructor(advance: (bytes: number) => void, size: number, steps: number) {
+    this.#advance = advance
+    this.#size = size
+    this.#steps = Math.max(1, steps)
+  }
+
+  /** What a step has written; it is about as large as the file. */
+  *through(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+    let written = 0
+    for (const piece of pieces) {
+      yield piece
+      written += piece.byteLength
+      this.#tell(this.#taken + Math.min(1, written / this.#size))
+    }
+    this.#taken += 1
+    this.#tell(this.#taken)
+  }
+
+  end(isDone: boolean): void {
+    this.#tell(isDone ? this.#steps : 0)
+  }
+
+  #tell(steps: number): void {
+    const now = Math.round(this.#size * Math.min(1, steps / this.#steps))
+    if (now !== this.#told) this.#advance(now - this.#told)
+    this.#told = now
+  }
+}
+
 /** What the steps have made of a large file, each result where it belongs. */
 class Results {
   readonly #fs: FsPort
   readonly #task: TransformTask
   readonly #mode: number
+  readonly #meter: Meter
   readonly #at = new Map<number, Pending>()
   readonly #scratch: string[] = []
 
-  constructor(fs: FsPort, task: TransformTask, mode: number) {
+  constructor(fs: FsPort, task: TransformTask, mode: number, meter: Meter) {
     this.#fs = fs
     this.#task = task
     this.#mode = mode
+    this.#meter = meter
   }
 
   keep: Keep = (position, path, pieces) => {
@@ -40,7 +79,7 @@ class Results {
     const index = positions.indexOf(position)
     const at = index < 0 ? scratchOf(this.#task, position) : join(staging[index] ?? '', path)
     if (index < 0) this.#scratch.push(at)
-    const written = writePieces(this.#fs, at, pieces, this.#mode)
+    const written = writePieces(this.#fs, at, this.#meter.through(pieces), this.#mode)
     const file = { path, ...written, mode: this.#mode, same: false, oid: null, place: null, bytes: null, at: { path: at, stat: null } }
     this.#at.set(position, file)
     return { pieces: () => piecesOf(this.#fs, at), size: written.size }
@@ -77,6 +116,8 @@ const dropWritten = (fs: FsPort, task: TransformTask, { written }: Trail): void 
   })
 }
 
+const told = ({ result, steps }: Done): Done => ({ result: { ...result, isTold: true }, steps })
+
 /** Takes one large file through the steps piece by piece; undefined when it has changed meanwhile, `whole` where a step has to see it whole. */
 export const transformLarge = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | 'whole' | undefined => {
   const { fs, dataset } = env
@@ -90,10 +131,12 @@ export const transformLarge = (env: TaskEnv, task: TransformTask, file: Transfor
   const pieces = (): Iterable<Uint8Array> => piecesOf(fs, root)
   const [head = new Uint8Array()] = pieces()
   source.large = { path: file.path, head, sha256: file.sha256 }
-  const results = new Results(fs, task, file.mode)
+  const last = task.positions.at(-1) ?? task.base
+  const meter = new Meter(env.advance ?? (() => undefined), file.size, last - task.base)
+  const results = new Results(fs, task, file.mode, meter)
+  let isDone = false
   try {
     const start = Math.min(source.start(file.path), task.base)
-    const last = task.positions.at(-1) ?? task.base
     const made =
       file.isAsItIs === true
         ? unchanged(file.path, last - start)
@@ -101,7 +144,8 @@ export const transformLarge = (env: TaskEnv, task: TransformTask, file: Transfor
     if (made === undefined) return 'whole'
     const own: Pending = { ...file, same: true, place: null, bytes: null, at: { path: root, stat } }
     const trail = writeAt(env, task, own, made, results, blobs)
-    if (isAsBefore(fs, root, stat)) return doneOf(made, trail)
+    isDone = isAsBefore(fs, root, stat)
+    if (isDone) return told(doneOf(made, trail))
     dropWritten(fs, task, trail)
   } catch (error) {
     // An application that writes into the file while it is read makes it look damaged.
@@ -109,6 +153,7 @@ export const transformLarge = (env: TaskEnv, task: TransformTask, file: Transfor
     results.dropAll()
   } finally {
     source.large = undefined
+    meter.end(isDone)
     results.dropScratch()
   }
   return undefined

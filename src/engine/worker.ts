@@ -3,6 +3,7 @@ import { StrataError, fromSystem } from '../core/errors.ts'
 import { nodeFsPort } from '../storage/fs.ts'
 import { loadDataset } from './load.ts'
 import type { Ready, Reply, WireError, WorkerData } from './pool.ts'
+import { envOf } from './pool.ts'
 import type { Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
 
@@ -13,9 +14,8 @@ const wireError = (cause: unknown): WireError => {
   return { code: null, message: String(error), hint: '', data: {}, stack: error.stack ?? '' }
 }
 
-const serve = (port: NonNullable<typeof parentPort>, { module, packs, stop }: WorkerData): void => {
+const serve = (port: NonNullable<typeof parentPort>, { module, ...shared }: WorkerData): void => {
   const dataset = module === null ? Promise.resolve(null) : loadDataset(module)
-  const cancelled = (): boolean => Atomics.load(stop, 0) !== 0
   // Whoever cannot load says nothing and ends: the pool goes on without this worker.
   dataset.then(
     () => {
@@ -28,7 +28,7 @@ const serve = (port: NonNullable<typeof parentPort>, { module, packs, stop }: Wo
   port.on('message', (task: Task) => {
     void dataset
       .then(async (loaded) => {
-        const result = await runTask({ fs: nodeFsPort, packs, dataset: loaded, cancelled }, task)
+        const result = await runTask(envOf(nodeFsPort, loaded, shared), task)
         const reply: Reply = { id: 0, result }
         port.postMessage(reply, 'pack' in result ? [result.pack.buffer] : [])
       })
