@@ -100,14 +100,31 @@ export class LargeWork extends FileWork {
     const kind = name === undefined ? undefined : to[name]
     if (name === undefined || kind === undefined || !isSource(m, name)) return []
     if (!this.#isSound && !this.#lookedThrough(kind, pieces)) return []
-    const reader = this.#reader(kind, pieces)
-    const { head, json: doc } = this.#head(kind, reader)
-    this.#content = { doc: head, records: this.#seen(kind, reader), size, json: doc }
-    try {
+    return this.#withContent(kind, pieces, size, () => {
       const derived = this.derived(index)
       this.gather(index)
       for (const { work } of derived) work.gather(index)
       return derived
+    })
+  }
+
+  /** What the migrations at `indexes` take from a file that is at `position`, as at their results. One that cannot be read gives nothing. */
+  gatherAt(position: number, pieces: Pieces, size: number, indexes: readonly number[]): void {
+    const { kinds = {}, version = '' } = this.dataset.chain.schemas[position] ?? {}
+    const kind = kinds[kindOf(kinds, this.cursor.file) ?? '']
+    this.#version = version
+    if (kind === undefined || !this.#lookedThrough(kind, pieces)) return
+    this.#withContent(kind, pieces, size, () => {
+      for (const index of indexes) this.gather(index)
+    })
+  }
+
+  #withContent<T>(kind: Kind, pieces: Pieces, size: number, work: () => T): T {
+    const reader = this.#reader(kind, pieces)
+    const { head, json: doc } = this.#head(kind, reader)
+    this.#content = { doc: head, records: this.#seen(kind, reader), size, json: doc }
+    try {
+      return work()
     } finally {
       this.#content = null
     }

@@ -211,6 +211,14 @@ export class Transformer {
     return work.notes.gathered
   }
 
+  /** The same of a large file of records, piece by piece. */
+  gatheredByRecords(path: string, position: number, indexes: readonly number[], { pieces, size }: Kept): readonly Gathered[] {
+    const work = new LargeWork(this, this.#dataset, path)
+    this.#working = work
+    work.gatherAt(position, pieces, size, indexes)
+    return work.notes.gathered
+  }
+
   /** What migration `index` derives from a file, taken on to `position`. */
   #onwards(work: FileWork, index: number, position: number): StepFile[] {
     let live = work.derived(index)

@@ -205,6 +205,20 @@ describe('a file that goes through the steps piece by piece', () => {
     )
   })
 
+  test('gives an index made anew the same as it gave when it was migrated', () => {
+    const data = app('source')
+    const content = contentOf(
+      Array.from({ length: 9 }, (_, n) => `{"n": ${n}, "text": "t"}`),
+      ['\n  ', '\n'],
+    )
+    const seen = whole(data, content)
+    const last = new Map(seen.steps.at(-1)).get(PATH) ?? ''
+    const bytes = new TextEncoder().encode(last)
+    const there = new Transformer(data, memorySource(data, new Map([[PATH, bytes]]), 3))
+    expect(there.gatheredByRecords(PATH, 3, [2], { pieces: cut(bytes, 40), size: bytes.byteLength })).toEqual(seen.gathered)
+    expect(there.gathered(PATH, 3, [2])).toEqual(seen.gathered)
+  })
+
   test('fails with the same words when a step fails at a record', () => {
     const failing = migration(v1, v2, {
       ...second,
