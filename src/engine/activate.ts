@@ -9,7 +9,7 @@ import type { Context } from './context.ts'
 import type { Difference, Looked } from './directory.ts'
 import { differences, isQuiet, look } from './directory.ts'
 import { materialise } from './materialise.ts'
-import { Pool } from './pool.ts'
+import { poolFor } from './pool.ts'
 import { editedFiles } from './preview.ts'
 import type { Session } from './session.ts'
 import { verifySnapshot } from './verify-directory.ts'
@@ -91,15 +91,7 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
       `${now.changed.length} files of ${target.id} had been edited while it was not active; they are committed on its branch`,
       { step: target.schemaVersion },
     )
-  const bytes = now.snapshot.bytes
-  const pool = new Pool({
-    fs: context.fs,
-    packs: context.paths.packs,
-    dataset: context.dataset,
-    module: context.module,
-    bytes,
-    workers: context.workers,
-  })
+  const pool = poolFor(context, now.snapshot.bytes)
   try {
     return await verifySnapshot(context, pool, now.snapshot, now.files.values())
   } finally {

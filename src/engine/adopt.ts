@@ -180,7 +180,7 @@ const adoptSpec = (
     announced: [id],
     adopted: { files: [...files], source },
     fill: async (work) => {
-      const manifest = await captureDirectory(session, from, {
+      const manifest = await captureDirectory(session, work.pool, from, {
         id,
         version,
         subject: `Capture ${version}: written to the original directory`,

@@ -7,14 +7,12 @@ import { commitMessage } from '../core/slice.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import { manifestOf, remember, scan } from './directory.ts'
-import { Pool } from './pool.ts'
+import type { Pool } from './pool.ts'
 import type { Session } from './session.ts'
 import { flushStaged, letRest, makeFolders, publish } from './staged-directory.ts'
 import type { Survey } from './survey.ts'
 import { fileFindings } from './survey.ts'
 import type { CaptureResult, CaptureTask } from './task-types.ts'
-
-const bytesOf = (scanned: Scanned): number => [...scanned.files.values()].reduce((sum, f) => sum + f.size, 0)
 
 /** Data at the newest version is parsed as well: no migration will come and find what is damaged. */
 const captureTasks = (root: string, copyTo: string, base: number | null, scanned: Scanned): Iterable<CaptureTask> => {
@@ -71,13 +69,12 @@ const recordCapture = (
  * Captures a directory as a new snapshot: a byte-for-byte copy below `snapshots/`, a commit, one event. `from` is only read.
  * Throws UNSTABLE, UNREADABLE, SPECIAL_FILE, UNSUPPORTED_NAME: a backup is never partial.
  */
-export const captureDirectory = async (session: Session, from: Survey, wanted: Wanted): Promise<Manifest> => {
+export const captureDirectory = async (session: Session, pool: Pool, from: Survey, wanted: Wanted): Promise<Manifest> => {
   const { context } = session
-  const { fs, paths, dataset } = context
+  const { paths, dataset } = context
   const staging = paths.staged(wanted.id)
   const base = versionIndex(dataset.chain, wanted.version)
   makeFolders(context, staging, from.scanned)
-  const pool = new Pool({ fs, packs: paths.packs, dataset, module: context.module, bytes: bytesOf(from.scanned), workers: context.workers })
   const transaction = session.repository.begin()
   const files = new Map<string, FileEntry>()
   const findings: Issue[] = []
@@ -102,7 +99,5 @@ export const captureDirectory = async (session: Session, from: Survey, wanted: W
   } catch (error) {
     transaction.abort()
     throw error
-  } finally {
-    await pool.close()
   }
 }

@@ -10,7 +10,7 @@ import { batches } from './batches.ts'
 import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
 import { isQuiet, knownFiles, look, lookAfresh, manifestOf, remember } from './directory.ts'
-import { Pool } from './pool.ts'
+import { poolFor } from './pool.ts'
 import type { Session } from './session.ts'
 import type { CaptureResult, CaptureTask, Captured } from './task-types.ts'
 
@@ -69,7 +69,7 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const base = versionIndex(dataset.chain, snapshot.schemaVersion)
   const tasks = tasksFor(paths.snapshot(id), base < 0 ? null : base, looked, known)
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
-  const pool = new Pool({ fs, packs: paths.packs, dataset, module: context.module, bytes, workers: context.workers })
+  const pool = poolFor(context, bytes)
   const transaction = repository.begin()
   const files = new Map<string, FileEntry>(known)
   const changed = new Map<string, Captured>()

@@ -2,7 +2,7 @@ import type { FileEntry, Manifest } from '../core/manifest.ts'
 import { checkPath } from '../core/names.ts'
 import { batches } from './batches.ts'
 import type { Context } from './context.ts'
-import { Pool } from './pool.ts'
+import { poolFor } from './pool.ts'
 import { makeFolders } from './staged-directory.ts'
 import { closeExtracted } from './task-extract.ts'
 
@@ -10,8 +10,11 @@ type Progress = (files: number, bytes: number) => void
 
 /** Writes files from the repository below `to`, whose folders are there; each is checked against its SHA-256. Throws CORRUPT, EXISTS. */
 export const extractFiles = async (context: Context, files: readonly FileEntry[], to: string, progress?: Progress): Promise<void> => {
-  const { fs, dataset, module, workers, paths } = context
-  const pool = new Pool({ fs, packs: paths.packs, dataset, module, bytes: files.reduce((sum, f) => sum + f.size, 0), workers })
+  const { paths } = context
+  const pool = poolFor(
+    context,
+    files.reduce((sum, f) => sum + f.size, 0),
+  )
   const tasks = (function* () {
     for (const batch of batches(files)) yield { type: 'extract' as const, packs: paths.packs, to, files: batch }
   })()

@@ -6,11 +6,13 @@ import { kindOf } from '../core/schema.ts'
 import { stringifyJson } from '../core/json/index.ts'
 import { makeDirectory, removeTree } from '../storage/durable.ts'
 import type { Survey } from './survey.ts'
+import type { Wanted } from './capture.ts'
 import { captureDirectory } from './capture.ts'
 import { survey } from './survey.ts'
 import type { Context } from './context.ts'
 import { hasData, intactPointer } from './read.ts'
-import { Pool } from './pool.ts'
+import type { Pool } from './pool.ts'
+import { poolFor } from './pool.ts'
 import { writeOriginalIndex } from './original.ts'
 import { recover } from './recover.ts'
 import type { Session } from './session.ts'
@@ -49,25 +51,15 @@ const refuseExisting = async (context: Context): Promise<void> => {
   throw exists(context.root)
 }
 
-const activateFirst = async (session: Session, id: string): Promise<void> => {
-  const { context } = session
-  const snapshot = session.state.snapshots[id]
-  if (snapshot === undefined) throw new StrataError('ABSENT', `there is no snapshot ${id}`)
-  const pool = new Pool({
-    fs: context.fs,
-    packs: context.paths.packs,
-    dataset: context.dataset,
-    module: context.module,
-    bytes: snapshot.bytes,
-    workers: context.workers,
-  })
-  try {
-    const proof = await verifySnapshot(context, pool, snapshot, session.repository.manifest(snapshot.commit).files)
-    session.commit({ type: 'verify', proofs: [proof] }, { type: 'activate', proof, reason: 'capture', hold: null })
-    session.project()
-  } finally {
-    await pool.close()
-  }
+/** Captures the first snapshot of a store, compares each byte with what was captured, and makes it the active one. */
+const captureFirst = async (session: Session, pool: Pool, from: Survey, wanted: Wanted): Promise<void> => {
+  const captured = await captureDirectory(session, pool, from, wanted)
+  if (wanted.source !== null) writeOriginalIndex(session, wanted.source, from.scanned, captured)
+  const snapshot = session.state.snapshots[wanted.id]
+  if (snapshot === undefined) throw new StrataError('ABSENT', `there is no snapshot ${wanted.id}`)
+  const proof = await verifySnapshot(session.context, pool, snapshot, captured.files)
+  session.commit({ type: 'verify', proofs: [proof] }, { type: 'activate', proof, reason: 'capture', hold: null })
+  session.project()
 }
 
 /** Opens a store that is being made: announced, or begun and interrupted before. */
@@ -105,14 +97,17 @@ export const initFrom = async (context: Context, from: Survey): Promise<void> =>
       hint: 'Use the version of the application that wrote it.',
     })
   const id = `${version}-${context.id()}`
-  const session = await begin(context, id)
+  const pool = poolFor(context, from.bytes)
   try {
-    const source = { path: from.path, snapshot: id }
-    await captureDirectory(session, from, { id, version, subject: `Capture ${version}`, source })
-    writeOriginalIndex(session, source, from.scanned)
-    await activateFirst(session, id)
+    const session = await begin(context, id)
+    try {
+      const source = { path: from.path, snapshot: id }
+      await captureFirst(session, pool, from, { id, version, subject: `Capture ${version}`, source })
+    } finally {
+      await session.close()
+    }
   } finally {
-    await session.close()
+    await pool.close()
   }
 }
 
@@ -139,8 +134,12 @@ export const initFresh = async (context: Context): Promise<void> => {
   try {
     writeInitial(context, scratch, initialFiles(context.dataset))
     const from = survey(context.fs, context.dataset, scratch)
-    await captureDirectory(session, from, { id, version: newest.version, subject: `Start at ${newest.version}`, source: null })
-    await activateFirst(session, id)
+    const pool = poolFor(context, from.bytes)
+    try {
+      await captureFirst(session, pool, from, { id, version: newest.version, subject: `Start at ${newest.version}`, source: null })
+    } finally {
+      await pool.close()
+    }
   } finally {
     try {
       removeTree(context.fs, scratch)

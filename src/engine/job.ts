@@ -16,7 +16,7 @@ import type { Renewed } from './online.ts'
 import { catchLast, catchUp, flushAgain, pause, prepare } from './online.ts'
 import type { Run } from './memo.ts'
 import { dropLeftovers, hasMemo, keepLeftover, openMemos } from './memo.ts'
-import { Pool } from './pool.ts'
+import { poolFor } from './pool.ts'
 import { regather } from './regather.ts'
 import type { Sealed } from './seal.ts'
 import { recordSeal, sealTargets } from './seal.ts'
@@ -284,8 +284,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     spec.kind === 'migration' ? openMemos(context, runsOf(context, spec, targets, jobId), (oid) => session.repository.packs.has(oid)) : []
   const staging = new Staging(context, spec.base, targets, memos)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
-  const { fs, paths, dataset, module, workers } = context
-  const pool = new Pool({ fs, packs: paths.packs, dataset, module, bytes, workers, signal: options.signal })
+  const pool = poolFor(context, bytes, options.signal)
   const transaction = session.repository.begin()
   const work: JobWork = {
     session,

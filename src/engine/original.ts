@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { SourceDirectory } from '../core/events.ts'
 import type { Issue } from '../core/issues.ts'
 import { issue } from '../core/issues.ts'
-import type { FileEntry } from '../core/manifest.ts'
+import type { FileEntry, Manifest } from '../core/manifest.ts'
 import type { State } from '../core/state.ts'
 import { readStable } from '../storage/read-stable.ts'
 import type { Scanned } from '../storage/scan.ts'
@@ -22,11 +22,16 @@ import type { Session } from './session.ts'
 
 export const ORIGINAL_INDEX = 'original'
 
-/** Remembers the original's stats as they were when it was captured. */
-export const writeOriginalIndex = ({ context, state, repository }: Session, source: SourceDirectory, scanned: Scanned): void => {
+/** Remembers the original's stats as they were when it was captured. `captured`: what was captured, where that is at hand. */
+export const writeOriginalIndex = (
+  { context, state, repository }: Session,
+  source: SourceDirectory,
+  scanned: Scanned,
+  captured?: Manifest,
+): void => {
   const snapshot = state.snapshots[source.snapshot]
   if (snapshot === undefined) return
-  const known = new Map(repository.manifest(snapshot.sealed).files.map((f) => [f.path, f]))
+  const known = new Map((captured ?? repository.manifest(snapshot.sealed)).files.map((f) => [f.path, f]))
   const entries = new Map(
     [...scanned.files].flatMap(([path, stat]) => {
       const file = known.get(path)

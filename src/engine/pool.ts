@@ -4,6 +4,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { ErrorCode, ErrorData } from '../core/errors.ts'
 import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
+import type { Context } from './context.ts'
 import { startWorker } from './modules.ts'
 import type { Result, ResultOf, Task, TaskEnv } from './task-types.ts'
 import { runTask } from './tasks.ts'
@@ -55,7 +56,7 @@ export type PoolOptions = {
   bytes: number
   /** Its tasks want no dataset: a worker that need not load one is there sooner. */
   isPlain?: boolean
-  workers?: number
+  workers?: number | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -85,6 +86,8 @@ export class Pool {
     options.signal?.addEventListener('abort', () => void Atomics.store(this.#stop, 0, 1), { once: true })
     const most = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS)
     this.#size = options.module === null || options.bytes < WORKER_BYTES ? 0 : most
+    // At once: they load while this thread prepares the work.
+    while (this.#all.size < this.#size) this.#start()
   }
 
   /** How many tasks are worth having under way. */
@@ -145,6 +148,7 @@ export class Pool {
   }
 
   #pump(): void {
+    // In the place of one that has ended.
     while (this.#starting < this.#queue.length && this.#all.size < this.#size) this.#start()
     // A worker that starts opens many files at once: nothing else is begun until it has.
     while (this.#starting === 0 && this.#queue.length > 0) {
@@ -226,6 +230,7 @@ export class Pool {
       settle(() => {
         this.#all.delete(worker)
         reject(error)
+        this.#pump()
       })
     }
     const onExit = (): void => {
@@ -242,3 +247,7 @@ export class Pool {
     worker.postMessage(task)
   }
 }
+
+/** The pool for so many bytes of work at a store's files. */
+export const poolFor = ({ fs, paths, dataset, module, workers }: Context, bytes: number, signal?: AbortSignal): Pool =>
+  new Pool({ fs, packs: paths.packs, dataset, module, bytes, workers, signal })

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { effectiveIndex, isIgnored } from '../core/dataset.ts'
+import { systemCode } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { issue } from '../core/issues.ts'
 import { isMendable, recordFindings } from '../core/mend-records.ts'
@@ -15,12 +16,19 @@ import { requireReadable, scanDirectory } from '../storage/scan.ts'
 
 const NOTHING = new Uint8Array()
 
+/** The beginning of one file at a time. */
+const head = Buffer.alloc(HEAD_BYTES)
+
 const readHead = (fs: FsPort, path: string): Uint8Array => {
-  if (fs.lstat(path) === undefined) return NOTHING
-  const fd = fs.open(path, READ_FLAGS)
+  let fd: number
   try {
-    const buffer = Buffer.alloc(HEAD_BYTES)
-    return buffer.subarray(0, readFully(fs, fd, buffer, 0))
+    fd = fs.open(path, READ_FLAGS)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return NOTHING
+    throw error
+  }
+  try {
+    return head.subarray(0, readFully(fs, fd, head, 0))
   } finally {
     fs.close(fd)
   }
