@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { readableBy, versionIndex } from '../core/chain.ts'
 import type { SourceDirectory } from '../core/events.ts'
 import type { Issue } from '../core/issues.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
 import type { StoredCommit, Transaction } from '../storage/repository.ts'
 import { commitMessage } from '../core/slice.ts'
+import { EarlyFlush } from '../storage/early-flush.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import { manifestOf, remember, scan } from './directory.ts'
@@ -76,6 +78,7 @@ export const captureDirectory = async (session: Session, pool: Pool, from: Surve
   const base = versionIndex(dataset.chain, wanted.version)
   makeFolders(context, staging, from.scanned)
   const transaction = session.repository.begin()
+  const early = new EarlyFlush(context.fs)
   const files = new Map<string, FileEntry>()
   const findings: Issue[] = []
   const take = (result: CaptureResult): void => {
@@ -84,11 +87,12 @@ export const captureDirectory = async (session: Session, pool: Pool, from: Surve
       files.set(f.path, { path: f.path, size: f.size, sha256: f.sha256, mode: f.stat.mode, oid: f.oid })
       findings.push(...fileFindings(dataset, base, f))
     }
+    early.add(result.files.map((f) => join(staging, f.path)))
   }
   try {
     await pool.each(captureTasks(from.path, staging, base === dataset.chain.migrations.length ? base : null, from.scanned), take)
     const staged = scan(context, staging)
-    await flushStaged(context, staging, staged)
+    await flushStaged(context, staging, staged, early)
     await letRest(staged, context.now)
     const readMs = context.now().getTime()
     const manifest = manifestOf(files.values(), staged.directories)
@@ -97,6 +101,7 @@ export const captureDirectory = async (session: Session, pool: Pool, from: Surve
     })
     return manifest
   } catch (error) {
+    await early.settle().catch(() => undefined)
     transaction.abort()
     throw error
   }

@@ -96,7 +96,7 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const staged = await stageAll(work, spec, spec.onto?.files ?? now.files)
   for (const target of targets) {
     const scanned = scan(context, staging.directory(target))
-    await flushStaged(context, staging.directory(target), scanned)
+    await flushStaged(context, staging.directory(target), scanned, staging.early)
     await letRest(scanned, context.now)
   }
   const rest = await sealAndSwitch(work, spec, { now, staged })
@@ -307,8 +307,9 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   } catch (cause) {
     const error = session.explain(cause)
     transaction.abort()
-    // Before the sweep: nobody writes into what is being swept up.
+    // Before the sweep: nobody writes into what is being swept up, or has its files open.
     await pool.close()
+    await staging.early.settle().catch(() => undefined)
     for (const memo of memos) memo.close()
     recordFailure(session, staging, jobId, error)
     throw error

@@ -67,7 +67,7 @@ export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Pro
   for (const [i, target] of targets.entries()) {
     const dir = staging.directory(target)
     const scanned = scan(session.context, dir)
-    await flushStaged(session.context, dir, scanned)
+    await flushStaged(session.context, dir, scanned, staging.early)
     const files = [...(staged[i]?.files.values() ?? [])]
     const { wrong } = await checkDirectory(pool, dir, files)
     if (wrong.length > 0)

@@ -3,6 +3,7 @@ import type { FileEntry } from '../core/manifest.ts'
 import { Paths } from '../core/paths.ts'
 import { isTouched } from '../core/reads.ts'
 import { removeTree } from '../storage/durable.ts'
+import type { EarlyFlush } from '../storage/early-flush.ts'
 import { LARGE } from '../storage/large-entry.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { Scanned } from '../storage/scan.ts'
@@ -49,10 +50,12 @@ export class Pass {
   /** Outputs of each target that were written, or removed, since `mark`. */
   #touched: Set<string>[] = []
   readonly #context: Context
+  readonly #early: EarlyFlush
   #round = 0
 
-  constructor(context: Context, base: number, targets: readonly StageTarget[], offset: number, memo: Memo | null) {
+  constructor(context: Context, base: number, targets: readonly StageTarget[], offset: number, memo: Memo | null, early: EarlyFlush) {
     this.#context = context
+    this.#early = early
     this.base = base
     this.targets = targets
     this.offset = offset
@@ -98,6 +101,7 @@ export class Pass {
       sink.addBatch(result.pack)
       stale.push(...result.stale)
       for (const file of result.files) this.take(file, source.files)
+      this.#early.add(result.files.flatMap((file) => this.#written(file)))
       this.memo?.add(result.files, source.files)
       tell()
       const done = result.files.reduce((sum, f) => sum + (f.isTold === true ? 0 : (source.files.get(f.path)?.size ?? 0)), 0)
@@ -151,6 +155,10 @@ export class Pass {
     return [...this.results.values()].filter((r) => r.steps.at(-1)?.some((made) => paths.has(made.path))).map((r) => r.path)
   }
 
+  #written({ steps }: Transformed): string[] {
+    return steps.flatMap((outputs, i) => outputs.map(({ path }) => join(this.directory(i), path)))
+  }
+
   #misplaced(paths: readonly string[]): (result: Transformed) => boolean {
     const { dataset } = this.#context
     const now = new Paths(dataset, paths, this.base)
@@ -182,6 +190,7 @@ export class Pass {
         this.take(result, files)
         this.remembered.add(result.path)
       }
+      this.#early.add(results.flatMap((result) => this.#written(result)))
       memo.add(results, files)
       const sum = (of: (path: string) => number): number => done.reduce((n, path) => n + of(path), 0)
       progress(

@@ -6,6 +6,7 @@ import type { Issue } from '../core/issues.ts'
 import { collapse } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { removeTree } from '../storage/durable.ts'
+import { EarlyFlush } from '../storage/early-flush.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import type { Context } from './context.ts'
@@ -45,6 +46,8 @@ export class Staging {
   readonly #context: Context
   readonly #base: number
   readonly #targets: readonly StageTarget[]
+  /** Has flushed some of what was written already. */
+  readonly early: EarlyFlush
   readonly #notes: Issue[] = []
   readonly #first: Pass
   readonly #later: readonly Pass[]
@@ -54,16 +57,17 @@ export class Staging {
   /** `memos`: one for each pass, or none. */
   constructor(context: Context, base: number, targets: readonly StageTarget[], memos: readonly Memo[]) {
     this.#context = context
+    this.early = new EarlyFlush(context.fs)
     this.#base = base
     this.#targets = targets
     let [offset, at] = [0, base]
     const [first, ...later] = passTargets(context.dataset, base, targets).map((own, i) => {
-      const pass = new Pass(context, at, own, offset, memos[i] ?? null)
+      const pass = new Pass(context, at, own, offset, memos[i] ?? null, this.early)
       offset += own.length
       at = own.at(-1)?.position ?? at
       return pass
     })
-    this.#first = first ?? new Pass(context, base, targets, 0, null)
+    this.#first = first ?? new Pass(context, base, targets, 0, null, this.early)
     this.#later = later
   }
 

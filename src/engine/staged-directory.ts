@@ -1,16 +1,17 @@
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { flushFiles, fsyncDirectory, rename } from '../storage/durable.ts'
+import type { EarlyFlush } from '../storage/early-flush.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { restMs } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
-/** Makes a directory's staged copy durable: every file, then every folder, deepest first. */
-export const flushStaged = async ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned): Promise<void> => {
-  await flushFiles(
-    fs,
-    [...scanned.files.keys()].map((path) => join(dir, path)),
-  )
+/** Makes a directory's staged copy durable: every file that was not flushed `early`, then every folder, deepest first. */
+export const flushStaged = async ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned, early?: EarlyFlush): Promise<void> => {
+  await early?.settle()
+  const left: string[] = []
+  for (const [path, stat] of scanned.files) if (early?.has(join(dir, path), stat) !== true) left.push(join(dir, path))
+  await flushFiles(fs, left)
   for (const { path } of [...scanned.directories].reverse()) fsyncDirectory(fs, join(dir, path))
   fsyncDirectory(fs, dir)
 }

@@ -26,7 +26,7 @@ export const writeAll = (fs: FsPort, fd: number, bytes: Uint8Array, position: nu
   }
 }
 
-const durability = (path: string, cause: unknown): StrataError =>
+export const durability = (path: string, cause: unknown): StrataError =>
   new StrataError('DURABILITY', `the disk did not confirm that ${path} is written: ${messageOf(cause)}`, {
     data: { path },
     hint: 'Check the disk, then open the store again; nothing that was confirmed before is affected.',
@@ -201,10 +201,13 @@ export const replaceShared = (fs: FsPort, path: string, bytes: Uint8Array): void
   fsyncDirectory(fs, dirname(path))
 }
 
-const openToFlush = (fs: FsPort, path: string, mayBeGone: boolean): number | undefined => {
+export const openToFlush = (fs: FsPort, path: string): number =>
+  // Windows flushes only through a handle that may write; elsewhere a read-only file must not be in the way.
+  fs.open(path, process.platform === 'win32' ? 'r+' : READ_FLAGS)
+
+const openUnlessGone = (fs: FsPort, path: string, mayBeGone: boolean): number | undefined => {
   try {
-    // Windows flushes only through a handle that may write; elsewhere a read-only file must not be in the way.
-    return fs.open(path, process.platform === 'win32' ? 'r+' : READ_FLAGS)
+    return openToFlush(fs, path)
   } catch (error) {
     if (mayBeGone && systemCode(error) === 'ENOENT') return undefined
     throw error
@@ -212,7 +215,7 @@ const openToFlush = (fs: FsPort, path: string, mayBeGone: boolean): number | und
 }
 
 const flushOne = async (fs: FsPort, path: string, mayBeGone: boolean): Promise<void> => {
-  const fd = openToFlush(fs, path, mayBeGone)
+  const fd = openUnlessGone(fs, path, mayBeGone)
   if (fd === undefined) return
   try {
     await fs.fsyncLater(fd)

@@ -66,6 +66,21 @@ const patiently = <A extends unknown[], T>(call: (...args: A) => T): ((...args: 
 }
 
 const MAY_BE_ABSENT = { throwIfNoEntry: false } as const
+const OPEN_FILES = /^Max open files +(\d+)/m
+
+/** How many files this process may have open, where the system tells; else it is taken to be many. */
+const openFilesAllowed = (): number => {
+  try {
+    return Number(OPEN_FILES.exec(nodeFs.readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
+  } catch {
+    return Infinity
+  }
+}
+
+let scarce: boolean | undefined
+/** Whether handles that are held for convenience would be missing elsewhere. */
+export const areHandlesScarce = (): boolean => (scarce ??= openFilesAllowed() < 128)
+
 const fsyncAsync = promisify(nodeFs.fsync)
 
 export const nodeFsPort: FsPort = {

@@ -51,7 +51,7 @@ export const requireReadable = (fs: FsPort, root: string, paths: Iterable<string
 const kindOfSpecial = (stat: { isSymbolicLink(): boolean; isFIFO(): boolean; isSocket(): boolean }): string =>
   stat.isSymbolicLink() ? 'a symbolic link' : stat.isFIFO() ? 'a FIFO' : stat.isSocket() ? 'a socket' : 'a device'
 
-const fileStat = ({ size, mtimeMs, ctimeMs, ino, mode }: Stats): FileStat => ({ size, mtimeMs, ctimeMs, ino, mode: mode & 0o777 })
+export const fileStat = ({ size, mtimeMs, ctimeMs, ino, mode }: Stats): FileStat => ({ size, mtimeMs, ctimeMs, ino, mode: mode & 0o777 })
 
 /** The stat of one file; undefined when there is none. */
 export const statFile = (fs: FsPort, path: string): FileStat | undefined => {
@@ -152,7 +152,7 @@ export type Index = {
  * entries). Where times have no fraction of a second, the tick is a FAT file system's two seconds.
  */
 export const TICK_MS = 20
-const racy = (mtimeMs: number, readMs: number): boolean => mtimeMs > readMs - (mtimeMs % 1000 === 0 ? 2000 : TICK_MS)
+export const racy = (mtimeMs: number, readMs: number): boolean => mtimeMs > readMs - (mtimeMs % 1000 === 0 ? 2000 : TICK_MS)
 
 /** How long to wait until no file of a directory that only we write is too young to be trusted. */
 export const restMs = ({ files }: Scanned, nowMs: number): number => {
@@ -161,7 +161,7 @@ export const restMs = ({ files }: Scanned, nowMs: number): number => {
   return Math.min(TICK_MS * 2, Math.max(0, newest + TICK_MS + 1 - nowMs))
 }
 
-const same = (a: FileStat, b: FileStat): boolean =>
+export const sameStat = (a: FileStat, b: FileStat): boolean =>
   a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.mode === b.mode
 
 export type Changes = {
@@ -182,7 +182,7 @@ const filesSince = ({ entries, readMs }: Index, files: Scanned['files']): Pick<C
   const changed: string[] = []
   for (const [path, stat] of files) {
     const known = entries.get(path)
-    if (known === undefined || !same(known.stat, stat) || isYoung(stat.mtimeMs)) changed.push(path)
+    if (known === undefined || !sameStat(known.stat, stat) || isYoung(stat.mtimeMs)) changed.push(path)
   }
   return { changed, removed: [...entries.keys()].filter((path) => !files.has(path)) }
 }
