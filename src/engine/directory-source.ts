@@ -32,7 +32,7 @@ export class DirectorySource implements Source {
     this.#dataset = dataset
     this.#root = task.root
     this.base = task.base
-    this.paths = task.paths
+    this.paths = task.paths.split('\0').slice(0, -1)
   }
   bytes(path: string): Uint8Array {
     if (this.held?.path === path) return this.held.bytes

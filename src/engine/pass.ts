@@ -210,7 +210,7 @@ export class Pass {
       type: 'transform',
       key: `${source.root} ${this.targets.map((t) => t.snapshot).join(' ')} ${this.#round}`,
       root: source.root,
-      paths: [...source.files.keys()],
+      paths: Array.from(source.files.keys(), (path) => `${path}\0`).join(''),
       base: this.base,
       positions: this.targets.map((t) => t.position),
       staging: this.targets.map((_, i) => this.directory(i)),

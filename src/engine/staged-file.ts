@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
@@ -10,7 +10,7 @@ import type { EncodedBatch, Spilled } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
 import type { FileStat } from '../storage/scan.ts'
 
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+export const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex')
 
 /** Gathers blobs of a batch into one buffer of pack entries. */
 export class Blobs {

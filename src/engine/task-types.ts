@@ -58,7 +58,8 @@ export type TransformTask = {
   /** Identifies the source: a worker keeps what it worked out of other files while this stays the same. */
   readonly key: string
   readonly root: string
-  readonly paths: readonly string[]
+  /** All paths of the source, with a NUL after each: as one text they cost nothing to hand over with every batch. */
+  readonly paths: string
   /** Chain position of the source. A file that is behind it is taken there first. */
   readonly base: number
   /** Chain positions to write, ascending, and the directory for each. */
