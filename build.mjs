@@ -247,6 +247,17 @@ const startFile = {
   },
 }
 
+/** zod's messages in fifty languages are half of it, and every thread would read them at its start: English is all that is used. */
+const englishOnly = {
+  name: 'english-only',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+      loader: 'js',
+    }))
+  },
+}
+
 const bundle = async (esbuild, build) => {
   const present = (entries) => Object.fromEntries(Object.entries(entries).filter(([, path]) => fs.existsSync(at(path))))
   if (Object.keys(present(ENTRIES)).length === 0) return []
@@ -266,7 +277,13 @@ const bundle = async (esbuild, build) => {
       logLevel: 'silent',
     }
     const results = await Promise.all([
-      esbuild.build({ ...common, entryPoints: present(ENTRIES), splitting: true, chunkNames: 'chunks/[name]-[hash]' }),
+      esbuild.build({
+        ...common,
+        entryPoints: present(ENTRIES),
+        splitting: true,
+        chunkNames: 'chunks/[name]-[hash]',
+        plugins: [englishOnly],
+      }),
       esbuild.build({ ...common, entryPoints: present({ cli: 'src/cli/main.ts' }), plugins: [startFile] }),
     ])
     const files = results.flatMap(({ outputFiles }) => outputFiles)
@@ -368,6 +385,7 @@ const buildSingle = async (format) => {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'eof',
+    plugins: [englishOnly],
     banner: { js: before(JSON.stringify(readIf(SUMMARY))) },
     define: await definitions(esbuild, id),
     // Nothing of the file asks where it is: the banner does.
