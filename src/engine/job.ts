@@ -94,12 +94,14 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const { context } = session
   const now = await settle(work, spec, spec.before)
   const staged = await stageAll(work, spec, spec.onto?.files ?? now.files)
+  const scanned: Scanned[] = []
   for (const target of targets) {
-    const scanned = scan(context, staging.directory(target))
-    await flushStaged(context, staging.directory(target), scanned, staging.early)
-    await letRest(scanned, context.now)
+    const seen = scan(context, staging.directory(target))
+    await flushStaged(context, staging.directory(target), seen, staging.early)
+    await letRest(seen, context.now)
+    scanned.push(seen)
   }
-  const rest = await sealAndSwitch(work, spec, { now, staged })
+  const rest = await sealAndSwitch(work, spec, { now, staged, scanned })
   rest()
 }
 
@@ -113,7 +115,12 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
     const now = await catchLast(work, spec, online)
     const staged = await stageAll(work, spec, now.files)
     const renewed = await flushAgain(work, staged, prepared)
-    rest = await sealAndSwitch(work, spec, { now, staged, online: { renewed, elapsedMs: pausing.elapsedMs } })
+    rest = await sealAndSwitch(work, spec, {
+      now,
+      staged,
+      scanned: renewed.map((r) => r.scanned),
+      online: { renewed, elapsedMs: pausing.elapsedMs },
+    })
   } finally {
     await pausing.resume()
   }
@@ -123,6 +130,8 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
 type Ready = {
   readonly now: Checkpointed
   readonly staged: readonly StagedStep[]
+  /** What the files of the new directories were when they were flushed: before an application could write to one. */
+  readonly scanned: readonly Scanned[]
   readonly online?: { readonly renewed: readonly Renewed[]; readonly elapsedMs: () => number }
 }
 
@@ -143,23 +152,23 @@ const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: R
   return proofs
 }
 
-/** Remembers what the files of the new directories are. `seen`: what they were before an application could write to one. */
-const indexAll = ({ session: { context } }: JobWork, sealed: readonly Sealed[], seen?: readonly Scanned[]): void => {
-  for (const [i, { snapshot, stored, staged, readMs }] of sealed.entries())
-    remember(context, snapshot, stored.commit, staged.files, seen?.[i] ?? scan(context, context.paths.snapshot(snapshot)), readMs)
+/** Remembers what the files of the new directories are. */
+const indexAll = ({ session: { context } }: JobWork, sealed: readonly Sealed[], scanned: readonly Scanned[]): void => {
+  for (const [i, { snapshot, stored, staged, readMs }] of sealed.entries()) {
+    const seen = scanned[i]
+    if (seen !== undefined) remember(context, snapshot, stored.commit, staged.files, seen, readMs)
+  }
 }
 
 /** Returns what is left to do when the application may go on. */
 const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promise<() => void> => {
   const { session, progress, targets } = work
   const { context } = session
-  const { now, staged, online } = ready
-  const folders = online?.renewed.map((r) => r.scanned.directories)
-  const made = sealTargets(work, spec, now, staged, folders)
+  const { now, staged, scanned, online } = ready
+  const made = sealTargets(work, spec, now, staged, scanned)
   publish(context, ...made.sealed.map((s) => s.snapshot))
   // Before the fact is told: a process that ends here leaves no snapshot without its index. An application that waits does not wait for it.
-  const seen = online?.renewed.map((r) => r.scanned)
-  if (seen === undefined) indexAll(work, made.sealed)
+  if (online === undefined) indexAll(work, made.sealed, scanned)
   recordSeal(work, spec, now, made)
   progress.phase('verifying')
   const proofs = await verifyAll(work, made.sealed, ready)
@@ -185,7 +194,7 @@ const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promis
   if (online !== undefined) context.log('info', `the application waited ${online.elapsedMs()} ms for the switch`)
   logSteps(context, staged, targets)
   return () => {
-    if (seen !== undefined) indexAll(work, made.sealed, seen)
+    if (online !== undefined) indexAll(work, made.sealed, scanned)
   }
 }
 
