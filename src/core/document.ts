@@ -1,3 +1,4 @@
+import { json } from './codecs/index.ts'
 import type { Counts, Kind } from './schema.ts'
 import { codecOf } from './schema.ts'
 import { StrataError } from './errors.ts'
@@ -116,9 +117,11 @@ export const thawed = (parsed: Parsed): Parsed => ({
 /** The bytes of the file `path` of `kind`. Throws INVALID_RESULT for values that JSON cannot hold. */
 export const renderDocument = (kind: Kind, path: string, parsed: Parsed, layout: Layout): Uint8Array => {
   const value = joinRecords(kind, parsed.head, allRecords(parsed))
-  checkSerialisable(value)
+  const codec = codecOf(kind, path)
+  // Whoever writes JSON looks at it.
+  if (codec !== json) checkSerialisable(value)
   const { spelling, style } = parsed.json
-  const bytes = codecOf(kind, path).write({ value, spelling, style }, layout)
+  const bytes = codec.write({ value, spelling, style }, layout)
   if (kind.at !== undefined && kind.at !== '' && isObject(value)) value[kind.at] = PLACE
   return bytes
 }

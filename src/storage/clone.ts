@@ -1,11 +1,13 @@
+import { dirname } from 'node:path'
 import { systemCode } from '../core/errors.ts'
 import { discard } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import type { FileStat } from './scan.ts'
 import { TICK_MS } from './scan.ts'
 
-/** Devices that have refused once are not asked again. */
+/** Devices that have refused once are not asked again, nor is it looked up again on which of them a folder is. */
 const refusing = new Set<number>()
+const onRefusing = new Set<string>()
 
 const isAsRead = (now: FileStat | undefined, was: FileStat): boolean =>
   now?.size === was.size &&
@@ -20,7 +22,9 @@ const isAsRead = (now: FileStat | undefined, was: FileStat): boolean =>
  * the caller writes the bytes.
  */
 export const cloneFile = (fs: FsPort, from: string, to: string, stat: FileStat | null): boolean => {
+  if (onRefusing.has(dirname(from))) return false
   const before = fs.lstat(from)
+  if (before !== undefined && refusing.has(before.dev)) onRefusing.add(dirname(from))
   // What was written in the instant in which it was read may have been written once more without a newer time.
   if (before === undefined || refusing.has(before.dev) || (stat !== null && Date.now() - stat.mtimeMs <= 2 * TICK_MS)) return false
   try {

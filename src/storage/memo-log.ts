@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { dirname } from 'node:path'
 import { isIssue } from '../core/event-shapes.ts'
 import type { Oid } from '../core/git-objects.ts'
@@ -45,14 +45,13 @@ const PIECE = 256 * 1024
 const PART = '.part'
 const [HEADER, END] = ['strata-memo-2', 'end']
 
-const digest = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex').slice(0, 32)
+const digest = (text: string | Uint8Array): string => hash('sha256', text, 'hex').slice(0, 32)
 
 /** A step that changed nothing is a 0: it has the outputs of the step before. */
 const shorten = ({ steps, ...rest }: MemoEntry): unknown => {
-  const texts = steps.map((outputs) =>
-    JSON.stringify(outputs.map(({ path, size, sha256, oid, same }) => ({ path, size, sha256, oid, same }))),
-  )
-  return { ...rest, steps: steps.map((_, i) => (i > 0 && texts[i] === texts[i - 1] ? 0 : (JSON.parse(texts[i] ?? '[]') as unknown))) }
+  const all = steps.map((outputs) => outputs.map(({ path, size, sha256, oid, same }) => ({ path, size, sha256, oid, same })))
+  const isAsBefore = (i: number): boolean => i > 0 && JSON.stringify(all[i]) === JSON.stringify(all[i - 1])
+  return { ...rest, steps: all.map((outputs, i) => (isAsBefore(i) ? 0 : outputs)) }
 }
 
 const lengthen = (value: unknown): unknown => {
