@@ -253,7 +253,7 @@ describe('the same in every form of step', () => {
         index: {
           gather: {
             from: 'notes',
-            each: ({ records: own }) => each?.(own.length) ?? own.length,
+            each: ({ records: own }) => each?.([...own].length) ?? [...own].length,
             make: (found) => [
               ['index.json', { ...make?.(found as readonly { value: unknown }[]), notes: found.map(({ value }) => String(value)) }],
             ],
