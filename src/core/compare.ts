@@ -43,7 +43,7 @@ const example = (value: unknown): string | null => {
   return text.length > EXAMPLE ? `${text.slice(0, EXAMPLE - 1)}…` : text
 }
 
-const isTree = (value: unknown): value is object => Array.isArray(value) || (isObject(value) && !(value instanceof JsonNumber))
+const isTree = (value: unknown): value is object => Array.isArray(value) || isObject(value)
 
 /** Sums up what differs, field by field. */
 export class FieldChanges {

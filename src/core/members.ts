@@ -1,4 +1,4 @@
-import { entries } from './json/index.ts'
+import { JsonNumber, entries } from './json/index.ts'
 
 /**
  * Members of objects in their source order. Everything goes through `entries` and `fromEntries`: a spread would forget the
@@ -9,8 +9,9 @@ import { entries } from './json/index.ts'
 export type Pair = [name: string, value: unknown]
 export type Warner = { warn(code: string, message: string, hint?: string): void }
 
+/** Whether a value has members. A number that keeps its text is an object to JavaScript only. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonNumber)
 
 /** The members that `names` does not list, in their order. */
 export const without = (object: object, names: readonly string[]): Pair[] => entries(object).filter(([name]) => !names.includes(name))

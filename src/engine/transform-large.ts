@@ -13,6 +13,9 @@ import type { TaskEnv, TransformFile, TransformTask } from './task-types.ts'
 import type { Done, Pending } from './trail.ts'
 import { Trail, doneOf, unchanged } from './trail.ts'
 
+/** A single file of an older version that is larger than this goes through the steps piece by piece, and no more than that. */
+const MENDED_WHOLE = 32 * 1024 * 1024
+
 /** Where a result is put that is not of any target. */
 const scratchOf = (task: TransformTask, position: number): string => join(task.staging.at(-1) ?? '', `.strata-step-${position}`)
 
@@ -122,8 +125,8 @@ const told = ({ result, steps }: Done): Done => ({ result: { ...result, isTold: 
 export const transformLarge = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | 'whole' | undefined => {
   const { fs, dataset } = env
   const { transformer, source } = transformerFor(env, task)
-  // A mend looks for records of older forms among those of now: in memory.
-  if (task.there !== null && dataset !== null && isMendable(dataset, file.path, task.base)) return 'whole'
+  // A mend looks for records of older forms, and at what stands beside the file: in memory.
+  if (task.there !== null && dataset !== null && (file.size < MENDED_WHOLE || isMendable(dataset, file.path, task.base))) return 'whole'
   const root = join(task.root, file.path)
   const found = hashLarge(fs, root, file.path)
   if (found?.sha256 !== file.sha256) return undefined

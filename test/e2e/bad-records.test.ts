@@ -145,6 +145,22 @@ describe('a bad record, once mended', () => {
     expect(json(box.active(), 'days/1.json')).toEqual([record(1), record(2), record(4), record(3), record(8), { own: 'bad' }])
   })
 
+  it('in a file of more than 8 MB', () => {
+    const many: object[] = Array.from({ length: 300_000 }, (_, n) => ({ n, zone: 'Europe/Berlin' }))
+    many[5] = { n: 'five', zone: 'Europe/Berlin' }
+    many[250_000] = { zone: 'Europe/Berlin' }
+    const box = captured({ 'days/1.json': `[\n${many.map((one) => JSON.stringify(one)).join(',\n')}\n]` }, MODULE)
+    box.ok('migrate', '--to', '2.0.0')
+    expect(findings(box)).toMatchObject([{ code: 'QUARANTINED', file: 'days/1.json', record: 5, line: 7, count: 2 }])
+    expect(day(box).list).toHaveLength(300_000)
+    expect(day(box).list[250_000]).toEqual(many[250_000])
+    mend(box, 5, { n: 5, zone: 'Europe/Berlin' })
+    box.ok('migrate', '--to', '2.0.0')
+    expect(day(box).list[5]).toEqual({ m: 5 })
+    expect(findings(box)).toMatchObject([{ code: 'QUARANTINED', record: 250_000, count: 1 }])
+    expect(json(box.active(), 'index.json').days).toEqual([{ path: 'days/1.json', count: 299_999 }])
+  })
+
   it('that was mended before migrate had a turn is carried back by rollback once, in its old form', () => {
     const box = at('2.0.0')
     mend(box, 1, record(2))

@@ -95,6 +95,19 @@ describe('a day of an older version', () => {
     expect(back).toHaveLength(records + 1)
   })
 
+  it('of more than 8 MB as well', () => {
+    const box = migrated(sample(4))
+    const before = contents(box.active())
+    const many = Array.from({ length: 130_000 }, (_, i) => ({ ts: 1765233139432 + i, id: 'fd6a02b', ms: 144, st: 0, err: null }))
+    box.edit(SOURCE, JSON.stringify(many))
+    box.edit('data/2025-11-01.json', JSON.stringify(many))
+    expect(box.run(['migrate']).stderr).toContain('FILE_TWICE')
+    const now = contents(box.active())
+    for (const path of pairOf('2025-12-11')) expect(now[path]).toBe(before[path])
+    expect(json(box.active(), 'aggregated/2025-11-01-daily.json').aggregates).toMatchObject([{ testCount: 130_000 }])
+    expect(json(box.active(), SOURCE).results).toHaveLength(130_000)
+  })
+
   it('as a restored config.json is taken up as well', () => {
     const box = migrated(sample(2))
     const now = contents(box.active())['config.json']

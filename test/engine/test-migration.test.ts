@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { StrataError } from '../../src/index.ts'
-import { fields, file, migration, records, schema, testMigration } from '../../src/index.ts'
+import { arranged, fields, file, gzip, messagePack, migration, records, schema, testMigration } from '../../src/index.ts'
 
 /* testMigration, with a mistake planted for each thing that it looks for. */
 
@@ -205,3 +205,145 @@ test('clocks and chances are as before when it is done, also when it fails', () 
 })
 
 const quiet = { path: '', warn: () => undefined, id: () => '', now: () => 0 }
+
+describe('the same in every form of step', () => {
+  const note = z.looseObject({ n: z.number() })
+  const doc = z.looseObject({ title: z.string() })
+  const notes1 = records('notes/*.json', 'list', doc, note)
+  const packing = (pack: (value: unknown) => unknown, unpack: (value: unknown) => unknown) => ({
+    codec: gzip(arranged(messagePack, { name: 'own', pack, unpack })),
+  })
+  const asIs = (value: unknown): unknown => value
+  type Whole = {
+    path?: { migrate: (path: string) => string; rollback?: (path: string) => string }
+    codec?: ReturnType<typeof packing>
+    up?: (record: { n: number }) => { n: number }
+    copy?: (title: string) => object
+    each?: (n: number) => unknown
+    make?: (all: readonly { value: unknown }[]) => object
+    dataset?: (view: View) => Iterable<object>
+  }
+  type View = { open(kind: string, path: string): { doc: { title: string }; records: readonly { n: number }[] } }
+  const MOVE = { migrate: (path: string) => path.replace('.json', '.gz'), rollback: (path: string) => path.replace('.gz', '.json') }
+  const config = file('config.json', doc)
+  const whole = ({ path = MOVE, codec = packing(asIs, asIs), up = (r) => r, copy, each, make, dataset: all }: Whole) => {
+    const from = schema('1.0.0', { notes: notes1, config })
+    const to = schema('2.0.0', {
+      notes: records('notes/*.gz', 'list', doc, note, codec),
+      config,
+      copies: file('copies/*.json', z.looseObject({})),
+      index: file('index.json', z.looseObject({})),
+      made: file('made.json', z.looseObject({})),
+    })
+    return migration(from, to, {
+      description: 'All of it',
+      createdAt: '2026-01-01T00:00:00Z',
+      changes: [],
+      files: {
+        notes: {
+          path,
+          record: { migrate: { head: (head) => head, record: up }, rollback: { head: (head) => head, record: (r) => r } },
+        },
+        copies: {
+          derive: {
+            from: 'notes',
+            each: ({ path: at, doc: { title } }) => [[at.replace('notes', 'copies').replace('.gz', '.json'), { ...copy?.(title) }]],
+          },
+        },
+        index: {
+          gather: {
+            from: 'notes',
+            each: ({ records: own }) => each?.([...own].length) ?? [...own].length,
+            make: (found) => [
+              ['index.json', { ...make?.(found as readonly { value: unknown }[]), notes: found.map(({ value }) => String(value)) }],
+            ],
+          },
+        },
+        made: { made: 'by the dataset step' },
+      },
+      // As an author in JavaScript writes it.
+      dataset: (all ?? (() => [{ kind: 'made', path: 'made.json', doc: {} }])) as never,
+    })
+  }
+  const FILES = {
+    'notes/1.json': { title: 'a', list: [{ n: 1 }, { n: 2 }] },
+    'notes/2.json': { title: 'b', list: [] },
+    'config.json': { title: 'c' },
+  }
+  const of = (step: Whole): Found[] => {
+    try {
+      testMigration(whole(step), FILES)
+      return []
+    } catch (error) {
+      const { code, data } = error as StrataError
+      if (code !== 'FINDINGS') throw error
+      return data.findings as Found[]
+    }
+  }
+  let count = 0
+  const made = (more: object) => [{ kind: 'made', path: 'made.json', doc: more }]
+
+  test('one that is right passes', () => expect(of({})).toEqual([]))
+
+  test.each<[string, Whole]>([
+    ['a path', { path: { ...MOVE, migrate: (path) => (Math.random(), MOVE.migrate(path)) } }],
+    ['a derived file', { copy: () => ({ at: Date.now() }) }],
+    ['what is gathered', { each: () => Math.random() }],
+    ['a gathered file', { make: () => ({ at: Date.now() }) }],
+    ['a dataset step', { dataset: () => made({ at: randomUUID() }) }],
+    ['what a dataset step keeps', { dataset: () => made({ count: ++count }) }],
+    ['what gathering keeps', { make: () => ({ count: ++count }) }],
+    [
+      'an arrangement',
+      {
+        codec: packing(
+          (value) => ({ value, at: Date.now() }),
+          (packed) => (packed as { value: unknown }).value,
+        ),
+      },
+    ],
+  ])('%s that is impure', (_what, step) => {
+    expect(of(step).map((f) => f.code)).toContain('IMPURE')
+  })
+
+  test.each<[string, Whole]>([
+    ['derived', { copy: (title) => Object.assign(Object.freeze({ title }), { title: 'x' }) }],
+    ['gathered', { make: (all) => ({ n: (all as { value: unknown }[]).pop()?.value ?? 0 }) }],
+    [
+      'by the dataset step',
+      { dataset: (view) => made({ n: (view.open('notes', 'notes/1.gz').records as { n: number }[]).push({ n: 1 }) }) },
+    ],
+  ])('an input that is changed: %s', (_what, step) => {
+    expect(of(step)).toMatchObject([{ code: 'INPUT_CHANGED' }])
+  })
+
+  test('a path that leads back elsewhere, or nowhere', () => {
+    expect(of({ path: { ...MOVE, rollback: () => 'notes/1.json' } })).toMatchObject([
+      { code: 'LOSSY_ROUND_TRIP', file: 'notes/2.json', message: 'up and down again leads to another path, notes/1.json' },
+    ])
+    expect(of({ path: { migrate: MOVE.migrate } }).map((f) => f.code)).toContain('NO_ROLLBACK')
+  })
+
+  test('unknown members that go, in a file that moves to another format, or by a dataset step', () => {
+    expect(of({ up: ({ n }) => ({ n }) })).toMatchObject([{ code: 'DROPPED_FIELD', file: 'notes/1.json' }])
+    expect(of({ dataset: () => [...made({}), { kind: 'config', path: 'config.json', doc: { title: 'c' } }] })).toMatchObject([
+      { code: 'DROPPED_FIELD', file: 'config.json' },
+    ])
+    const kept: Whole['dataset'] = (view) => [
+      ...made(view.open('config', 'config.json').doc),
+      { kind: 'config', path: 'config.json', doc: { title: 'c' } },
+    ]
+    expect(of({ dataset: kept })).toEqual([])
+  })
+
+  test('an arrangement that loses something', () => {
+    const lossy = packing((value) => ({ ...(value as object), list: [] }), asIs)
+    expect(of({ codec: lossy })).toMatchObject([{ code: 'INVALID_RESULT', file: 'notes/1.gz' }])
+  })
+
+  test('a lossy round trip in a file that moves to another format', () => {
+    expect(of({ up: ({ n, ...rest }) => ({ ...rest, n: n + 1 }) })).toMatchObject([
+      { code: 'LOSSY_ROUND_TRIP', file: 'notes/1.json', message: 'up and down again changes list[].n' },
+    ])
+  })
+})

@@ -1,6 +1,9 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { application } from '../support/library.ts'
+import { captured } from '../support/sandbox.ts'
 import { TOY, toyModule } from '../support/toy.ts'
+import { json } from '../support/tree.ts'
 
 /* A migration that never ends is ended: here, and in a worker, which runs what is more than 5 MB. */
 
@@ -56,4 +59,21 @@ test('cancelling reaches a step that looks at its signal, in a worker too', asyn
   )
   expect(cancelled.ended.status).toBe('failed')
   expect(cancelled.failed?.code).toBe('CANCELLED')
+})
+
+test('a way back that never ends is ended, and the rollback that needs it is refused, naming the file', () => {
+  const module = toyModule({ more: 'secondsPerFile: 0.5,' })
+  const back = 'rollback: { head: () => null, record: (r) => r }'
+  const text = readFileSync(module, 'utf8')
+  expect(text).toContain(back)
+  writeFileSync(module, text.replace(back, 'rollback: { head: () => null, record: (r) => { while (r.n === 7); return r } }'))
+  const box = captured(TOY, module)
+  box.ok('migrate', '--to', '2.0.0')
+  const day = json(box.active(), 'days/1.json')
+  box.edit('days/1.json', { ...day, list: [...day.list, { n: 7 }] })
+  const { code, data } = box.refused('rollback')
+  expect(code).toBe('DATA_WRITTEN_SINCE')
+  expect(data.files).toMatchObject([{ path: 'days/1.json', why: expect.stringContaining('record 2: step 2.0.0 has not ended within 0.5') }])
+  expect(box.current().schemaVersion).toBe('2.0.0')
+  box.ok('rollback', '--exact')
 })

@@ -30,6 +30,13 @@ const v3 = schema('3.0.0', {
 
 const about = (description) => ({ description, createdAt: '2026-01-01T00:00:00Z', changes: [description] })
 
+/** Of a large file the records come one by one. */
+const total = (records, of) => {
+  let sum = 0
+  for (const record of records) sum += of(record)
+  return sum
+}
+
 const share = migration(v1, v2, {
   ...about('Share the zone'),
   files: {
@@ -50,13 +57,13 @@ const share = migration(v1, v2, {
     sums: {
       derive: {
         from: 'days',
-        each: ({ path, records: all }) => [[path.replace('days', 'sums'), { sum: all.reduce((sum, { m }) => sum + m, 0) }]],
+        each: ({ path, records: all }) => [[path.replace('days', 'sums'), { sum: total(all, ({ m }) => m) }]],
       },
     },
     index: {
       gather: {
         from: 'days',
-        each: ({ path, records: all }) => ({ path, count: all.length }),
+        each: ({ path, records: all }) => ({ path, count: total(all, () => 1) }),
         make: (days) => [['index.json', { days: days.map(({ value }) => value) }]],
       },
     },
