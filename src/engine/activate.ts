@@ -101,7 +101,7 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
     workers: context.workers,
   })
   try {
-    return await verifySnapshot(context, pool, now.snapshot, now.files.values())
+    return await verifySnapshot(context, pool, now.snapshot, [...now.files.values()])
   } finally {
     await pool.close()
   }
