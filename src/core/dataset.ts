@@ -66,7 +66,8 @@ export const immutablePaths = ({ name, immutable }: Pick<Dataset, 'name' | 'immu
   if (immutable === undefined) return new Set()
   if (typeof immutable === 'function') return pickedBy(immutable, name, Object.freeze([...paths]))
   // A module may be plain JavaScript: a text is a list of letters otherwise.
-  if (!Array.isArray(immutable) || immutable.some((glob) => typeof glob !== 'string')) throw badImmutable(name, 'is no list of globs')
+  const globs: readonly unknown[] = Array.isArray(immutable) ? immutable : [null]
+  if (globs.some((glob) => typeof glob !== 'string')) throw badImmutable(name, 'is no list of globs')
   return new Set(paths.filter((path) => immutable.some((glob) => matchesGlob(glob, path))))
 }
 

@@ -5,11 +5,12 @@ import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { discard, removeTree } from '../storage/durable.ts'
 import type { Scanned } from '../storage/scan.ts'
+import { scanStaged } from './links.ts'
 import { flushStaged, letRest, publish } from './staged-directory.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
-import { isQuiet, look, remember, scan } from './directory.ts'
+import { isQuiet, look, remember } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled, workersOf } from './job-spec.ts'
 import type { Renewed } from './online.ts'
@@ -66,6 +67,7 @@ const settle = async (work: JobWork, spec: JobSpec, first: Checkpointed): Promis
   let now = first
   for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
     throwIfCancelled(work.signal)
+    work.staging.links.tell(work.session.context, work.session.state)
     const next = await checkpoint(work.session, spec.from.id, 'written while migrating')
     if (next.changed.length === 0) return now
     if (spec.catchUp === undefined) throw late(next.changed)
@@ -94,12 +96,14 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const { context } = session
   const now = await settle(work, spec, spec.before)
   const staged = await stageAll(work, spec, spec.onto?.files ?? now.files)
-  for (const target of targets) {
-    const scanned = scan(context, staging.directory(target))
-    await flushStaged(context, staging.directory(target), scanned)
+  const seen: Scanned[] = []
+  for (const [i, target] of targets.entries()) {
+    const scanned = scanStaged(context, staging.directory(target))
+    await flushStaged(context, staging.directory(target), scanned, staging.links.vouchedIn(scanned, staged[i]?.files ?? new Map()))
     await letRest(scanned, context.now)
+    seen.push(scanned)
   }
-  const rest = await sealAndSwitch(work, spec, { now, staged })
+  const rest = await sealAndSwitch(work, spec, { now, staged, seen })
   rest()
 }
 
@@ -113,7 +117,8 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
     const now = await catchLast(work, spec, online)
     const staged = await stageAll(work, spec, now.files)
     const renewed = await flushAgain(work, staged, prepared)
-    rest = await sealAndSwitch(work, spec, { now, staged, online: { renewed, elapsedMs: pausing.elapsedMs } })
+    const seen = renewed.map((r) => r.scanned)
+    rest = await sealAndSwitch(work, spec, { now, staged, seen, online: { renewed, elapsedMs: pausing.elapsedMs } })
   } finally {
     await pausing.resume()
   }
@@ -123,12 +128,14 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
 type Ready = {
   readonly now: Checkpointed
   readonly staged: readonly StagedStep[]
+  /** The staged directories, durable, before an application could write to one. */
+  readonly seen: readonly Scanned[]
   readonly online?: { readonly renewed: readonly Renewed[]; readonly elapsedMs: () => number }
 }
 
 /** The new directories, each byte of which was compared with what was sealed. */
-const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: Ready): Promise<VerifiedSnapshot[]> => {
-  const { session, pool } = work
+const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { seen, online }: Ready): Promise<VerifiedSnapshot[]> => {
+  const { session, pool, staging } = work
   const proofs = []
   for (const [i, { snapshot, staged }] of sealed.entries()) {
     throwIfCancelled(work.signal)
@@ -136,30 +143,37 @@ const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: R
     if (found === undefined) continue
     const files = [...staged.files.values()]
     const changed = online?.renewed[i]?.changed
-    const isCompared = (file: FileEntry): boolean => changed !== undefined && !changed.has(file.path)
+    const isVouched = staging.links.vouchedIn(seen[i], staged.files)
+    const isCompared = ({ path }: FileEntry): boolean => (changed !== undefined && !changed.has(path)) || isVouched(path)
     const rest = files.filter((file) => !isCompared(file))
     proofs.push(await verifySnapshot(session.context, pool, found, rest, files.filter(isCompared)))
   }
   return proofs
 }
 
-/** Remembers what the files of the new directories are. `seen`: what they were before an application could write to one. */
-const indexAll = ({ session: { context } }: JobWork, sealed: readonly Sealed[], seen?: readonly Scanned[]): void => {
-  for (const [i, { snapshot, stored, staged, readMs }] of sealed.entries())
-    remember(context, snapshot, stored.commit, staged.files, seen?.[i] ?? scan(context, context.paths.snapshot(snapshot)), readMs)
+/** Remembers what the files of the new directories are. */
+const indexAll = ({ session: { context } }: JobWork, sealed: readonly Sealed[], seen: readonly Scanned[]): void => {
+  for (const [i, { snapshot, stored, staged, readMs }] of sealed.entries()) {
+    const scanned = seen[i]
+    if (scanned !== undefined) remember(context, snapshot, stored.commit, staged.files, scanned, readMs)
+  }
 }
 
 /** Returns what is left to do when the application may go on. */
 const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promise<() => void> => {
   const { session, progress, targets } = work
   const { context } = session
-  const { now, staged, online } = ready
-  const folders = online?.renewed.map((r) => r.scanned.directories)
-  const made = sealTargets(work, spec, now, staged, folders)
+  const { now, staged, seen, online } = ready
+  const made = sealTargets(
+    work,
+    spec,
+    now,
+    staged,
+    seen.map((s) => s.directories),
+  )
   publish(context, ...made.sealed.map((s) => s.snapshot))
   // Before the fact is told: a process that ends here leaves no snapshot without its index. An application that waits does not wait for it.
-  const seen = online?.renewed.map((r) => r.scanned)
-  if (seen === undefined) indexAll(work, made.sealed)
+  if (online === undefined) indexAll(work, made.sealed, seen)
   recordSeal(work, spec, now, made)
   progress.phase('verifying')
   const proofs = await verifyAll(work, made.sealed, ready)
@@ -185,7 +199,7 @@ const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promis
   if (online !== undefined) context.log('info', `the application waited ${online.elapsedMs()} ms for the switch`)
   logSteps(context, staged, targets)
   return () => {
-    if (seen !== undefined) indexAll(work, made.sealed, seen)
+    if (online !== undefined) indexAll(work, made.sealed, seen)
   }
 }
 
@@ -280,8 +294,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   announce(session, spec, jobId, targets)
   options.progress.started(jobId)
   // Only a migration takes every file through steps.
-  const memos =
-    spec.kind === 'migration' ? openMemos(context, runsOf(context, spec, targets, jobId), (oid) => session.repository.packs.has(oid)) : []
+  const memos = spec.kind === 'migration' ? openMemos(session, runsOf(context, spec, targets, jobId)) : []
   const staging = new Staging(context, spec.base, targets, memos)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
   const { fs, paths, dataset, module, workers } = context

@@ -8,7 +8,7 @@ import { compareBytes } from '../core/names.ts'
 import { commitMessage } from '../core/slice.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import type { Context } from './context.ts'
-import { manifestOf, scan } from './directory.ts'
+import { manifestOf } from './directory.ts'
 import type { JobSpec, JobWork } from './job-spec.ts'
 import type { StageTarget, StagedStep } from './stage.ts'
 
@@ -28,10 +28,10 @@ export const sealTargets = (
   spec: JobSpec,
   now: Checkpointed,
   staged: readonly StagedStep[],
-  /** The folders of each target, where they are known. */
-  known?: readonly (readonly DirectoryEntry[])[],
+  /** The folders of each target. */
+  folders: readonly (readonly DirectoryEntry[])[],
 ): { sealed: Sealed[]; slice: Slice } => {
-  const { session, staging, targets, transaction, jobId } = work
+  const { session, targets, transaction, jobId } = work
   const { dataset } = session.context
   const readMs = session.context.now().getTime()
   const onlyCarried = spec.onto?.alone(work) ?? null
@@ -41,8 +41,7 @@ export const sealTargets = (
       const step = staged[i]
       const schema = dataset.chain.schemas[target.position]
       if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
-      const directories = known?.[i] ?? scan(session.context, staging.directory(target)).directories
-      const foldersOf = (files: Iterable<FileEntry>): DirectoryEntry[] => withParents(directories, files)
+      const foldersOf = (files: Iterable<FileEntry>): DirectoryEntry[] => withParents(folders[i] ?? [], files)
       const common = { 'Strata-Snapshot': target.snapshot, 'Strata-Seq': session.state.seq + 1, 'Schema-Version': schema.version }
       const carries: Record<string, string> = spec.onto === undefined ? {} : { Carries: `${now.snapshot.id} ${now.snapshot.commit}` }
       const commit = (files: readonly FileEntry[], subject: string, own: Readonly<Record<string, string>>): StoredCommit => {

@@ -9,6 +9,7 @@ import { removeTree } from '../storage/durable.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import type { Context } from './context.ts'
+import { Links } from './links.ts'
 import type { Memo } from './memo.ts'
 import type { Progress, StageSource, StageTarget, Workers } from './pass.ts'
 import { Pass } from './pass.ts'
@@ -45,6 +46,8 @@ export class Staging {
   readonly #context: Context
   readonly #base: number
   readonly #targets: readonly StageTarget[]
+  /** Files of snapshots that have another name in one of the directories. */
+  readonly links = new Links()
   readonly #notes: Issue[] = []
   readonly #first: Pass
   readonly #later: readonly Pass[]
@@ -58,12 +61,12 @@ export class Staging {
     this.#targets = targets
     let [offset, at] = [0, base]
     const [first, ...later] = passTargets(context.dataset, base, targets).map((own, i) => {
-      const pass = new Pass(context, at, own, offset, memos[i] ?? null)
+      const pass = new Pass(context, at, own, offset, memos[i] ?? null, this.links)
       offset += own.length
       at = own.at(-1)?.position ?? at
       return pass
     })
-    this.#first = first ?? new Pass(context, base, targets, 0, null)
+    this.#first = first ?? new Pass(context, base, targets, 0, null, this.links)
     this.#later = later
   }
 

@@ -5,11 +5,16 @@ import type { Scanned } from '../storage/scan.ts'
 import { restMs } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
-/** Makes a directory's staged copy durable: every file, then every folder, deepest first. */
-export const flushStaged = async ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned): Promise<void> => {
+/** Makes a directory's staged copy durable: every file, but what `isDurable` already, then every folder, deepest first. */
+export const flushStaged = async (
+  { fs }: Pick<Context, 'fs'>,
+  dir: string,
+  scanned: Scanned,
+  isDurable: (path: string) => boolean = () => false,
+): Promise<void> => {
   await flushFiles(
     fs,
-    [...scanned.files.keys()].map((path) => join(dir, path)),
+    [...scanned.files.keys()].filter((path) => !isDurable(path)).map((path) => join(dir, path)),
   )
   for (const { path } of [...scanned.directories].reverse()) fsyncDirectory(fs, join(dir, path))
   fsyncDirectory(fs, dir)
