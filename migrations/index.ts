@@ -19,6 +19,18 @@ const detect = ({ path, head }: { path: string; head: string }): string | null =
   return isOld ? '1.0.0' : null
 }
 
+const DATED = /^(?:data|aggregated)\/(\d{4}-\d{2}-\d{2})(?:\.json|\.msgpack\.gz|-hourly\.json|-daily\.json)$/
+/** The application writes today's file, and around midnight still that of the day before. */
+const OPEN_DAYS = 2
+
+/** Every file of a day that is over: of all dates but the newest two, in whatever form, and what was worked out of it. */
+const closedDays = (paths: readonly string[]): string[] => {
+  const dateOf = (path: string): string => DATED.exec(path)?.[1] ?? ''
+  const dates = [...new Set(paths.filter((path) => path.startsWith('data/')).map(dateOf))].filter((date) => date !== '').sort()
+  const firstOpen = dates.at(-OPEN_DAYS) ?? ''
+  return paths.filter((path) => dateOf(path) !== '' && dateOf(path) < firstOpen)
+}
+
 type Where = { platform: string; home: string; cwd: string; env: Readonly<Record<string, string | undefined>> }
 
 /** The user's configuration directory, as Go's os.UserConfigDir gives it. */
@@ -40,6 +52,7 @@ const netmonitor = dataset({
   ignore: ['logs/**', 'store/**'],
   layout: 'go',
   detect,
+  immutable: closedDays,
   initial: initialFiles,
   // v0.2 moved there, and moved no data: v0.1 kept it beside the program.
   locations: (where) => [userDirectory(where), where.cwd],

@@ -93,7 +93,7 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
     )
   const pool = poolFor(context, now.snapshot.bytes)
   try {
-    return await verifySnapshot(context, pool, now.snapshot, now.files.values())
+    return await verifySnapshot(context, pool, now.snapshot, [...now.files.values()])
   } finally {
     await pool.close()
   }

@@ -4,6 +4,7 @@ import { versionIndex } from '../core/chain.ts'
 import { carryFile, contentOf, pathThere } from '../core/carry-file.ts'
 import type { CarriedFile, Contents } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
+import { immutablePaths } from '../core/dataset.ts'
 import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
 import type { ActivationReason, CarriedCounts, HoldCause } from '../core/events.ts'
 import type { Issue } from '../core/issues.ts'
@@ -125,6 +126,7 @@ class Carry {
     const produced = staging.produced()
     const gone = new Set([...this.#gone.values()].flat())
     const rest = [...this.sides.ourFiles.values()].filter(({ path }) => !produced.has(path) && !gone.has(path))
+    const immutable = immutablePaths(session.context.dataset, [...this.sides.ourFiles.keys()])
     const root = session.context.paths.snapshot(this.sides.to.id)
     const copyTo = staging.directory(target)
     const tasks = (function* () {
@@ -134,10 +136,11 @@ class Carry {
           root,
           copyTo,
           base: null,
-          files: batch.map(({ path, size, sha256 }) => ({ path, size, known: sha256 })),
+          files: batch.map(({ path, size, sha256 }) => ({ path, size, known: sha256, isImmutable: immutable.has(path) })),
         }
     })()
-    await pool.each(tasks, ({ files, gone: missing }) => {
+    await pool.each(tasks, ({ files, gone: missing, links }) => {
+      staging.links.add(links)
       throwIfCancelled(this.#work.signal)
       const changed = [...missing, ...files.flatMap((f) => (f.same ? [] : [f.path]))]
       if (changed.length > 0)

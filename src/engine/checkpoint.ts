@@ -6,12 +6,14 @@ import { manifestDigest } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import { commitMessage } from '../core/slice.ts'
 import { flushFiles } from '../storage/durable.ts'
+import { isSameButCtime } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
 import { isQuiet, knownFiles, look, lookAfresh, manifestOf, remember } from './directory.ts'
 import { poolFor } from './pool.ts'
 import type { Session } from './session.ts'
+import { putBack } from './shared.ts'
 import type { CaptureResult, CaptureTask, Captured } from './task-types.ts'
 
 export type Checkpointed = {
@@ -51,9 +53,26 @@ const quiet = (snapshot: Snapshot, files: ReadonlyMap<string, FileEntry>, direct
   }
 }
 
+/** Whether a file was written since it was last read, be it with the same bytes. */
+const wasWritten = ({ index }: Looked, { path, stat }: Captured): boolean => {
+  const known = index?.entries.get(path)?.stat
+  return known === undefined || !isSameButCtime(known, stat)
+}
+
+/** A directory as it is to be committed, and what was known of it: what came in through another name of a file is put back first. */
+const lookAt = (session: Session, snapshot: Snapshot, afresh: boolean): { looked: Looked; known: ReadonlyMap<string, FileEntry> } => {
+  const { context, state, repository } = session
+  if (afresh) return { looked: lookAfresh(context, snapshot.id), known: new Map() }
+  const looked = look(context, snapshot)
+  const known = knownFiles(looked, repository, snapshot.commit)
+  const isPutBack = snapshot.id !== state.active && putBack(session, snapshot, looked, known)
+  return { looked: isPutBack ? look(context, snapshot) : looked, known }
+}
+
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
- * without a difference in content nothing is written but the index. `afresh`: nothing that was known counts, every file is read and
+ * without a difference in content nothing is written but the index. What was written into a directory that is not active through another
+ * name of a file is put back first. `afresh`: nothing that was known counts, every file is read and
  * stored (a repair, where the repository has lost what the last commit held). Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
  */
 export const checkpoint = async (session: Session, id: string, reason: string, afresh = false): Promise<Checkpointed> => {
@@ -61,8 +80,7 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const { fs, paths, dataset } = context
   const snapshot = session.state.snapshots[id]
   if (snapshot === undefined) throw new Error(`no snapshot ${id}`)
-  const looked = afresh ? lookAfresh(context, id) : look(context, snapshot)
-  const known = afresh ? new Map<string, FileEntry>() : knownFiles(looked, repository, snapshot.commit)
+  const { looked, known } = lookAt(session, snapshot, afresh)
   const { scanned } = looked.changes
   if (isQuiet(looked)) return quiet(snapshot, known, scanned.directories)
 
@@ -73,6 +91,7 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const transaction = repository.begin()
   const files = new Map<string, FileEntry>(known)
   const changed = new Map<string, Captured>()
+  const written: string[] = []
   const gone = new Set(looked.index === undefined ? [...known.keys()].filter((path) => !scanned.files.has(path)) : looked.changes.removed)
   const take = (result: CaptureResult): void => {
     transaction.addBatch(result.pack)
@@ -86,18 +105,17 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
         mode: f.stat.mode,
         oid: f.same && before !== undefined ? before.oid : f.oid,
       })
-      if (!f.same || before?.mode !== f.stat.mode) changed.set(f.path, f)
+      const isEdited = !f.same || before?.mode !== f.stat.mode
+      if (isEdited) changed.set(f.path, f)
+      if (isEdited || wasWritten(looked, f)) written.push(join(paths.snapshot(id), f.path))
     }
   }
   try {
     await pool.each(tasks, take)
     for (const path of gone) files.delete(path)
-    // The index will say that what these files hold is known: so it must be on the disk, not only in its cache.
-    await flushFiles(
-      fs,
-      [...changed.keys()].map((path) => join(paths.snapshot(id), path)),
-      true,
-    )
+    // The index will say that what these files hold is known: so it must be on the disk, not only in its cache. That goes for the same
+    // bytes, written once more, too: a new snapshot may give such a file another name, and rely on it.
+    await flushFiles(fs, written, true)
     const manifest = manifestOf(files.values(), scanned.directories)
     const edited = [...changed.keys(), ...gone]
     const stored =

@@ -1,13 +1,13 @@
-import { isIgnored } from '../core/dataset.ts'
+import { immutablePaths, isIgnored } from '../core/dataset.ts'
 import { fromSystem, hasCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { FileEntry, Manifest } from '../core/manifest.ts'
 import { compareBytes } from '../core/names.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Repository } from '../storage/repository.ts'
-import type { Changes, Index, IndexEntry, Scanned } from '../storage/scan.ts'
+import type { Changes, FileStat, Index, IndexEntry, Scanned } from '../storage/scan.ts'
 import { readIndex, writeIndex } from '../storage/index-file.ts'
-import { changesSince, scanDirectory } from '../storage/scan.ts'
+import { changesSince, isRacy, scanDirectory } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
 /** A snapshot's directory as it is now, held against its index. */
@@ -79,11 +79,39 @@ export const remember = (
     const file = files.get(path)
     if (file !== undefined) entries.set(path, { ...file, mode: stat.mode, stat })
   }
+  store(context, id, { entries, directories: scanned.directories, commit, readMs })
+}
+
+const store = (context: Context, id: string, index: Index): void => {
   try {
-    keep(context, id, writeIndex(context.fs, context.paths.index(id), { entries, directories: scanned.directories, commit, readMs }))
+    keep(context, id, writeIndex(context.fs, context.paths.index(id), index))
   } catch (error) {
     if (!hasCode(fromSystem(error), 'NO_SPACE')) throw error
   }
+}
+
+/** Puts other stats into the index of a snapshot, where `now` gives one for what is known of a file. */
+export const renewStats = (
+  context: Context,
+  snapshot: Pick<Snapshot, 'id' | 'commit'>,
+  now: (entry: IndexEntry) => FileStat | undefined,
+): void => {
+  const index = indexOf(context, snapshot)
+  if (index === undefined) return
+  const renewed = new Map<string, IndexEntry>()
+  for (const [path, entry] of index.entries) {
+    const stat = now(entry)
+    if (stat !== undefined) renewed.set(path, { ...entry, stat })
+  }
+  if (renewed.size > 0) store(context, snapshot.id, { ...index, entries: new Map([...index.entries, ...renewed]) })
+}
+
+/** The immutable files of a snapshot for which its index vouches: they were old enough when they were read. */
+export const sharableFiles = (context: Context, snapshot: Snapshot | undefined): ReadonlyMap<string, IndexEntry> => {
+  const index = snapshot === undefined ? undefined : indexOf(context, snapshot)
+  if (index === undefined) return new Map()
+  const immutable = immutablePaths(context.dataset, [...index.entries.keys()])
+  return new Map([...index.entries].filter(([path, { stat }]) => immutable.has(path) && !isRacy(stat.mtimeMs, index.readMs)))
 }
 
 export type Difference = { readonly path: string; readonly change: 'added' | 'changed' | 'removed' }

@@ -11,6 +11,7 @@ import { look } from './directory.ts'
 import type { Found, Part } from './found.ts'
 import { damaged, told } from './found.ts'
 import { Pool } from './pool.ts'
+import { throughOtherNames } from './shared.ts'
 import { checkDirectory } from './verify-directory.ts'
 
 const inPart = ({ path }: FileEntry, part: Part | null): boolean =>
@@ -40,6 +41,12 @@ const isEdited = (looked: Looked, committedMs: number): ((path: string) => boole
   return (path) => (changes.scanned.files.get(path)?.mtimeMs ?? 0) >= committedMs
 }
 
+const WRITTEN_THROUGH = 'was written to through another directory that shares the file (a hard link)'
+const PUT_BACK = { hint: 'It is put back from the repository before this snapshot is used, or with: strata repair' }
+
+const damagedFile = ({ id }: Snapshot, path: string, why: string, more: Partial<Issue> = {}): Found =>
+  damaged(path, why, { kind: 'file', snapshot: id, path }, { snapshot: id, ...more })
+
 const examineOne = async (
   context: Context,
   repository: Repository,
@@ -58,11 +65,15 @@ const examineOne = async (
   const wasEdited = isEdited(looked, repository.commit(snapshot.commit).committer.timestamp * 1000)
   const wanted = files.filter((f) => inPart(f, part))
   const { wrong, files: count } = await checkDirectory(pool, root, wanted)
-  const found = wrong.map(({ path, why }) =>
-    wasEdited(path)
-      ? told(edited(snapshot, isActive, path))
-      : damaged(path, why, { kind: 'file', snapshot: snapshot.id, path }, { snapshot: snapshot.id }),
+  const isShared = throughOtherNames(
+    context,
+    looked,
+    files.map(({ path }) => path),
   )
+  const found = wrong.map(({ path, why }) => {
+    if (!wasEdited(path)) return damagedFile(snapshot, path, why)
+    return isActive || !isShared(path) ? told(edited(snapshot, isActive, path)) : damagedFile(snapshot, path, WRITTEN_THROUGH, PUT_BACK)
+  })
   const folders = new Set(looked.changes.scanned.directories.map((d) => d.path))
   const gone = directories.filter(({ path }) => !folders.has(path)).map(({ path }) => told(edited(snapshot, isActive, path)))
   return { found: [...found, ...gone], files: count }

@@ -20,7 +20,7 @@ import type { Healed, ReadObject } from './heal-objects.ts'
 import { healCommits, missingFrom, readSources, remakeSlices } from './heal-objects.ts'
 import { materialise } from './materialise.ts'
 import type { Session } from './session.ts'
-import { sha256 } from './staged-file.ts'
+import { rewrite, storedBytes } from './shared.ts'
 
 /** What a repair does to each kind of damage. With `dryRun`, each only says so. */
 export type Work = { readonly context: Context; readonly quarantine: Quarantine; readonly actions: string[]; readonly dryRun: boolean }
@@ -155,7 +155,7 @@ const rootsIn = (repository: Repository, types: ReadonlyMap<Oid, ObjectType>): M
   return roots
 }
 
-type Stored = { readonly mode: number; readonly bytes: Uint8Array }
+type Stored = { readonly file: FileEntry; readonly bytes: Uint8Array }
 type DamagedFile = Extract<Heal, { kind: 'file' }>
 
 /** Files as the repository has them; each manifest is read once. */
@@ -169,10 +169,9 @@ const storedFiles = (state: State, repository: Repository): ((file: DamagedFile)
   return ({ snapshot, path }) => {
     const manifest = manifests.get(snapshot) ?? manifestOf(snapshot)
     manifests.set(snapshot, manifest)
-    const entry = manifest.get(path)
-    const bytes = entry === undefined ? undefined : attempt(() => repository.blob(entry.oid, entry.size))
-    if (entry === undefined || bytes === undefined || sha256(bytes) !== entry.sha256) return undefined
-    return { mode: entry.mode, bytes }
+    const file = manifest.get(path)
+    const bytes = file === undefined ? undefined : storedBytes(repository, file)
+    return file === undefined || bytes === undefined ? undefined : { file, bytes }
   }
 }
 
@@ -181,7 +180,7 @@ const healFile = ({ context, quarantine, actions }: Work, file: DamagedFile, sto
   quarantine.copy(path, join(file.snapshot, file.path))
   if (stored === undefined) return
   makeDirectory(context.fs, dirname(path), 0o755)
-  replaceFile(context.fs, path, stored.bytes, { mode: stored.mode, temporary: join(context.paths.staging, `mend-${context.id()}`) })
+  rewrite(context, file.snapshot, stored.file, stored.bytes)
   actions.push(`write ${file.path} of ${file.snapshot} again from the repository`)
 }
 

@@ -5,11 +5,12 @@ import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { discard, removeTree } from '../storage/durable.ts'
 import type { Scanned } from '../storage/scan.ts'
+import { scanStaged } from './links.ts'
 import { flushStaged, letRest, publish } from './staged-directory.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
-import { isQuiet, look, remember, scan } from './directory.ts'
+import { isQuiet, look, remember } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled, workersOf } from './job-spec.ts'
 import type { Renewed } from './online.ts'
@@ -66,6 +67,7 @@ const settle = async (work: JobWork, spec: JobSpec, first: Checkpointed): Promis
   let now = first
   for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
     throwIfCancelled(work.signal)
+    work.staging.links.tell(work.session.context, work.session.state)
     const next = await checkpoint(work.session, spec.from.id, 'written while migrating')
     if (next.changed.length === 0) return now
     if (spec.catchUp === undefined) throw late(next.changed)
@@ -95,9 +97,10 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const now = await settle(work, spec, spec.before)
   const staged = await stageAll(work, spec, spec.onto?.files ?? now.files)
   const scanned: Scanned[] = []
-  for (const target of targets) {
-    const seen = scan(context, staging.directory(target))
-    await flushStaged(context, staging.directory(target), seen, staging.early)
+  for (const [i, target] of targets.entries()) {
+    const seen = scanStaged(context, staging.directory(target))
+    const isVouched = staging.links.vouchedIn(seen, staged[i]?.files ?? new Map())
+    await flushStaged(context, staging.directory(target), seen, staging.early, isVouched)
     await letRest(seen, context.now)
     scanned.push(seen)
   }
@@ -136,8 +139,8 @@ type Ready = {
 }
 
 /** The new directories, each byte of which was compared with what was sealed. */
-const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: Ready): Promise<VerifiedSnapshot[]> => {
-  const { session, pool } = work
+const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { scanned, online }: Ready): Promise<VerifiedSnapshot[]> => {
+  const { session, pool, staging } = work
   const proofs = []
   for (const [i, { snapshot, staged }] of sealed.entries()) {
     throwIfCancelled(work.signal)
@@ -145,7 +148,8 @@ const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { online }: R
     if (found === undefined) continue
     const files = [...staged.files.values()]
     const changed = online?.renewed[i]?.changed
-    const isCompared = (file: FileEntry): boolean => changed !== undefined && !changed.has(file.path)
+    const isVouched = staging.links.vouchedIn(scanned[i], staged.files)
+    const isCompared = ({ path }: FileEntry): boolean => (changed !== undefined && !changed.has(path)) || isVouched(path)
     const rest = files.filter((file) => !isCompared(file))
     proofs.push(await verifySnapshot(session.context, pool, found, rest, files.filter(isCompared)))
   }
@@ -289,8 +293,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
   announce(session, spec, jobId, targets)
   options.progress.started(jobId)
   // Only a migration takes every file through steps.
-  const memos =
-    spec.kind === 'migration' ? openMemos(context, runsOf(context, spec, targets, jobId), (oid) => session.repository.packs.has(oid)) : []
+  const memos = spec.kind === 'migration' ? openMemos(session, runsOf(context, spec, targets, jobId)) : []
   const staging = new Staging(context, spec.base, targets, memos)
   const bytes = [...spec.before.files.values()].reduce((sum, f) => sum + f.size, 0)
   const pool = poolFor(context, bytes, options.signal)

@@ -3,12 +3,13 @@ import { cloneFile } from '../storage/clone.ts'
 import { discard, writeAll } from '../storage/durable.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { LargeEntry } from '../storage/large-entry.ts'
+import type { Link } from '../storage/link.ts'
 import type { Spilled } from '../storage/pack-write.ts'
 import type { Taker } from '../storage/read-large.ts'
 import { piecesOf, readLarge } from '../storage/read-large.ts'
 import type { FileStat } from '../storage/scan.ts'
 import type { SameFile } from './staged-file.ts'
-import { makeParents } from './staged-file.ts'
+import { makeParents, openNew, shareFile } from './staged-file.ts'
 
 /** Files that do not fit into memory, on their way to the store: what staged-file.ts does with bytes, piece by piece. */
 
@@ -22,7 +23,7 @@ export const writePieces = (
   makeParents(fs, path)
   const hash = createHash('sha256')
   let size = 0
-  const fd = fs.open(path, 'w', mode)
+  const fd = openNew(fs, path, mode)
   try {
     for (const piece of pieces) {
       hash.update(piece)
@@ -51,10 +52,14 @@ export const spill = (fs: FsPort, packs: string, path: string, size: number): Sp
   }
 }
 
-/** Copies a file that a step leaves alone. */
-export const copyLarge = (fs: FsPort, from: SameFile, to: string, mode: number): void => {
+/** Copies a file that a step leaves alone, or gives it another name where it may have one: then the link is returned. */
+export const copyLarge = (fs: FsPort, from: SameFile, to: string, mode: number): Link | undefined => {
   makeParents(fs, to)
-  if ((from.stat?.mode ?? mode) !== mode || !cloneFile(fs, from.path, to, from.stat)) writePieces(fs, to, piecesOf(fs, from.path), mode)
+  const isAlike = (from.stat?.mode ?? mode) === mode
+  if (isAlike && cloneFile(fs, from.path, to, from.stat)) return undefined
+  const link = isAlike ? shareFile(fs, to, mode, from) : undefined
+  if (link === undefined) writePieces(fs, to, piecesOf(fs, from.path), mode)
+  return link
 }
 
 /** Size, SHA-256 and stat of a file that an application may be writing; undefined when it is gone. Throws as `readLarge`. */
@@ -79,7 +84,7 @@ export const captureLarge = (fs: FsPort, packs: string, path: string, name: stri
     entry = own
     if (copy !== null) makeParents(fs, copy)
     const isCloned = copy !== null && cloneFile(fs, path, copy, stat)
-    let fd = copy === null || isCloned ? null : fs.open(copy, 'w', stat.mode)
+    let fd = copy === null || isCloned ? null : openNew(fs, copy, stat.mode)
     const end = (): void => {
       if (fd !== null) fs.close(fd)
       fd = null

@@ -5,11 +5,15 @@ import type { Oid } from '../core/git-objects.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import type { Read } from '../core/reads.ts'
 import { holds } from '../core/reads.ts'
+import type { State } from '../core/state.ts'
 import { discard, removeTree, rename } from '../storage/durable.ts'
 import type { MemoEntry, MemoLog } from '../storage/memo-log.ts'
 import { MemoWriter, isFinished, isWholeLog, readMemoLog } from '../storage/memo-log.ts'
+import type { IndexEntry } from '../storage/scan.ts'
 import type { Context } from './context.ts'
-import type { RecallFile, TransformFile, Transformed } from './task-types.ts'
+import { sharableFiles } from './directory.ts'
+import type { Session } from './session.ts'
+import type { RecallFile, RecallOutput, TransformFile, Transformed } from './task-types.ts'
 
 /**
  * Results of steps, remembered from run to run by everything that they were made from: the code, the steps, the file's path and
@@ -21,8 +25,11 @@ import type { RecallFile, TransformFile, Transformed } from './task-types.ts'
 const MOST_LOGS = 8
 const MOST_BYTES = 128 * 1024 * 1024
 
-/** Where the outputs of one step may lie. `isLeft`: of a run that did not come to its end, so that they may be moved. */
-type Place = { readonly dir: string; readonly isLeft: boolean }
+/**
+ * Where the outputs of one step may lie. `isLeft`: of a run that did not come to its end, so that they may be moved. `shared`: those
+ * that may get another name, as the index of their snapshot knows them.
+ */
+type Place = { readonly dir: string; readonly isLeft: boolean; readonly shared: ReadonlyMap<string, IndexEntry> }
 type Log = { readonly log: MemoLog; readonly places: readonly (Place | null)[] }
 
 /** The steps that a job takes: results of others are none of its. */
@@ -40,10 +47,24 @@ const runId = (context: Context, code: string, { base, targets }: Run): string =
     .slice(0, 32)
 }
 
-const placeOf = ({ fs, paths }: Context, id: string): Place | null => {
+const placeOf = (context: Context, state: State, id: string): Place | null => {
+  const { fs, paths } = context
   const isThere = (dir: string): boolean => fs.lstat(dir)?.isDirectory() === true
-  if (isThere(paths.leftover(id))) return { dir: paths.leftover(id), isLeft: true }
-  return isThere(paths.snapshot(id)) ? { dir: paths.snapshot(id), isLeft: false } : null
+  if (isThere(paths.leftover(id))) return { dir: paths.leftover(id), isLeft: true, shared: new Map() }
+  return isThere(paths.snapshot(id))
+    ? { dir: paths.snapshot(id), isLeft: false, shared: sharableFiles(context, state.snapshots[id]) }
+    : null
+}
+
+/** Where an output lies, and its stat if what it holds is known without a look. */
+const sourceAt = (
+  place: Place | null | undefined,
+  { path, sha256 }: { readonly path: string; readonly sha256: string },
+): RecallOutput['from'] => {
+  if (place === null || place === undefined) return null
+  const { dir, isLeft } = place
+  const known = place.shared.get(path)
+  return known?.sha256 === sha256 ? { dir, isLeft, stat: known.stat } : { dir, isLeft }
 }
 
 type Named = { readonly name: string; readonly size: number; readonly mtimeMs: number }
@@ -171,7 +192,7 @@ export class Memo {
     if (entry.steps.length !== places.length) return undefined
     const { path, records, damaged, issues, reads, gathered } = entry
     const steps = entry.steps.map((outputs, i) =>
-      outputs.map((output) => ({ ...output, mode: file.mode, from: places[i] ?? null, isStored: this.#isStored(output.oid) })),
+      outputs.map((output) => ({ ...output, mode: file.mode, from: sourceAt(places[i], output), isStored: this.#isStored(output.oid) })),
     )
     if (steps.flat().some(({ from }) => from === null)) return undefined
     const size = steps.flat().reduce((sum, output) => sum + output.size, 0)
@@ -191,16 +212,16 @@ const remembering = (files: ReadonlyMap<string, FileEntry>): ((read: Read) => bo
 }
 
 /** What earlier runs of the same steps have noted. */
-const loadLogs = (context: Context, prefix: string, jobId: string): Log[] =>
+const loadLogs = (context: Context, state: State, prefix: string, jobId: string): Log[] =>
   logsOf(context)
     .filter(({ name }) => name.startsWith(prefix) && !name.includes(jobId))
     .flatMap(({ name }) => {
       const log = readMemoLog(context.fs, join(context.paths.memos, name))
-      return log === undefined ? [] : [{ log, places: log.targets.map((id) => placeOf(context, id)) }]
+      return log === undefined ? [] : [{ log, places: log.targets.map((id) => placeOf(context, state, id)) }]
     })
 
 /** The memos of a job's passes, or none where nothing can be remembered; what is left of other runs than its own goes. */
-export const openMemos = (context: Context, runs: readonly Run[], isStored: (oid: Oid) => boolean): Memo[] => {
+export const openMemos = ({ context, state, repository }: Session, runs: readonly Run[]): Memo[] => {
   const code = context.code()
   if (code.hash === null) {
     context.log('info', `results are not remembered: ${code.why}`)
@@ -214,12 +235,12 @@ export const openMemos = (context: Context, runs: readonly Run[], isStored: (oid
     evict(context)
     const known = runs.map((run) => {
       const prefix = `${runId(context, hash, run)}-`
-      return { run, prefix, logs: loadLogs(context, prefix, run.jobId) }
+      return { run, prefix, logs: loadLogs(context, state, prefix, run.jobId) }
     })
     dropLeftovers(context, new Set(known.flatMap(({ logs }) => logs.flatMap(({ log }) => log.targets))))
     return known.map(({ run, prefix, logs }) => {
       const writer = new MemoWriter(fs, paths.memo(prefix + run.jobId), { targets: run.targets.map((t) => t.snapshot) })
-      return new Memo(context, prefix, logs, writer, isStored)
+      return new Memo(context, prefix, logs, writer, (oid) => repository.packs.has(oid))
     })
   }
   return quietly(context, 'results are not remembered', open) ?? []

@@ -8,6 +8,7 @@ import { flushFiles, fsyncDirectory } from '../storage/durable.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
+import { scanStaged } from './links.ts'
 import { manifestOf, scan } from './directory.ts'
 import type { JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled } from './job-spec.ts'
@@ -25,6 +26,7 @@ const PATIENCE_MS = 5_000
 /** One round of taking in what was written; files that changed while they were transformed wait for the next. */
 const round = async (work: JobWork, spec: JobSpec): Promise<{ now: Checkpointed; todo: number }> => {
   throwIfCancelled(work.signal)
+  work.staging.links.tell(work.session.context, work.session.state)
   const now = await checkpoint(work.session, spec.from.id, 'written while migrating')
   const missing = [...now.files.keys()].filter((path) => work.staging.result(path) === undefined)
   const again = [...new Set([...now.changed, ...missing])]
@@ -66,10 +68,15 @@ export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Pro
   const done: Scanned[] = []
   for (const [i, target] of targets.entries()) {
     const dir = staging.directory(target)
-    const scanned = scan(session.context, dir)
-    await flushStaged(session.context, dir, scanned, staging.early)
+    const scanned = scanStaged(session.context, dir)
+    const isVouched = staging.links.vouchedIn(scanned, staged[i]?.files ?? new Map())
+    await flushStaged(session.context, dir, scanned, staging.early, isVouched)
     const files = [...(staged[i]?.files.values() ?? [])]
-    const { wrong } = await checkDirectory(pool, dir, files)
+    const { wrong } = await checkDirectory(
+      pool,
+      dir,
+      files.filter(({ path }) => !isVouched(path)),
+    )
     if (wrong.length > 0)
       throw new StrataError('CORRUPT', `${wrong.length} files that were just written are not what was written`, {
         data: { file: wrong[0]?.path, differences: wrong.length },

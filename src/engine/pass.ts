@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { immutablePaths } from '../core/dataset.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import { Paths } from '../core/paths.ts'
 import { isTouched } from '../core/reads.ts'
@@ -9,10 +10,11 @@ import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import type { Context } from './context.ts'
+import type { Links } from './links.ts'
 import type { Memo } from './memo.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
-import type { RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
+import type { RecallResult, RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
 
 /** How often it is told how far a large file is. */
 const TICK_MS = 250
@@ -36,6 +38,8 @@ export type BlobSink = { readonly addBatch: (batch: EncodedBatch) => void }
 export type Progress = ProgressSink['advance']
 export type Workers = { readonly pool: Pool; readonly sink: BlobSink; readonly progress: Progress }
 
+const sizeOf = (files: readonly { readonly size: number }[]): number => files.reduce((sum, { size }) => sum + size, 0)
+
 /** Files on their way through consecutive steps, each by itself: what became of every one of them at every target. */
 export class Pass {
   readonly base: number
@@ -51,15 +55,24 @@ export class Pass {
   #touched: Set<string>[] = []
   readonly #context: Context
   readonly #early: EarlyFlush
+  readonly #links: Links
   #round = 0
 
-  constructor(context: Context, base: number, targets: readonly StageTarget[], offset: number, memo: Memo | null, early: EarlyFlush) {
+  constructor(
+    context: Context,
+    base: number,
+    targets: readonly StageTarget[],
+    offset: number,
+    memo: Memo | null,
+    { early, links }: { readonly early: EarlyFlush; readonly links: Links },
+  ) {
     this.#context = context
     this.#early = early
     this.base = base
     this.targets = targets
     this.offset = offset
     this.memo = memo
+    this.#links = links
     this.mark()
   }
 
@@ -83,10 +96,12 @@ export class Pass {
     const wanted = this.memo === null ? all : await this.#recall(this.memo, source, all, workers)
     const task = this.#task(source)
     const { bytes, damaged } = source
+    const immutable = immutablePaths(this.#context.dataset, [...source.files.keys()])
     const withMore = (file: FileEntry): TransformFile => ({
       ...file,
       ...(bytes === undefined ? {} : { bytes: bytes(file) }),
       ...(damaged?.has(file.path) === true ? { isAsItIs: true } : {}),
+      ...(immutable.has(file.path) ? { isImmutable: true } : {}),
     })
     const tasks = (function* (): Generator<TransformTask> {
       for (const files of batches(wanted)) yield { ...task, files: files.map(withMore) }
@@ -99,6 +114,7 @@ export class Pass {
     const ticking = large === undefined ? undefined : setInterval(tell, TICK_MS)
     const take = (result: TransformResult): void => {
       sink.addBatch(result.pack)
+      this.#links.add(result.links)
       stale.push(...result.stale)
       for (const file of result.files) this.take(file, source.files)
       this.#early.add(result.files.flatMap((file) => this.#written(file)))
@@ -113,7 +129,7 @@ export class Pass {
       )
     }
     try {
-      await pool.each(tasks, take)
+      await pool.each(tasks, take, sizeOf(wanted))
     } finally {
       clearInterval(ticking)
     }
@@ -182,8 +198,9 @@ export class Pass {
     const tasks = (function* (): Generator<RecallTask> {
       for (const some of batches(usable)) yield { type: 'recall', staging, files: some }
     })()
-    await pool.each(tasks, ({ done, missed, pack }) => {
+    const take = ({ done, missed, links, pack }: RecallResult): void => {
       sink.addBatch(pack)
+      this.#links.add(links)
       for (const path of missed) again.add(path)
       const results = done.flatMap((path) => byPath.get(path) ?? [])
       for (const result of results) {
@@ -200,7 +217,9 @@ export class Pass {
         done.at(-1) ?? null,
         done.length,
       )
-    })
+    }
+    // What only gets another name is not read.
+    await pool.each(tasks, take, sizeOf(usable.flatMap(({ steps }) => steps.flat().filter(({ from }) => from?.stat === undefined))))
     return wanted.filter(({ path }) => again.has(path))
   }
 
@@ -211,6 +230,7 @@ export class Pass {
       key: `${source.root} ${this.targets.map((t) => t.snapshot).join(' ')} ${this.#round}`,
       root: source.root,
       paths: Array.from(source.files.keys(), (path) => `${path}\0`).join(''),
+      isSnapshot: dirname(source.root) === this.#context.paths.snapshots,
       base: this.base,
       positions: this.targets.map((t) => t.position),
       staging: this.targets.map((_, i) => this.directory(i)),

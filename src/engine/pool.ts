@@ -100,13 +100,18 @@ export class Pool {
     return Number(Atomics.exchange(this.#done, 0, 0n))
   }
 
-  async run<T extends Task>(task: T): Promise<ResultOf<T>> {
+  async run<T extends Task>(task: T, isLittle = false): Promise<ResultOf<T>> {
     // A task's result is of the task's own type: see runTask.
-    return (await (this.#size > 0 ? this.#delegate(task) : this.#here(task))) as ResultOf<T>
+    return (await (this.#size > 0 && !isLittle ? this.#delegate(task) : this.#here(task))) as ResultOf<T>
   }
 
-  /** Runs `tasks` with bounded fan-out; hands results to `take` in the order of the tasks. */
-  async each<T extends Task>(tasks: Iterable<T>, take: (result: ResultOf<T>) => void): Promise<void> {
+  /**
+   * Runs `tasks` with bounded fan-out; hands results to `take` in the order of the tasks. `bytes`: how many they have to read, where
+   * that may be few of what there is.
+   */
+  async each<T extends Task>(tasks: Iterable<T>, take: (result: ResultOf<T>) => void, bytes = WORKER_BYTES): Promise<void> {
+    const isLittle = bytes < WORKER_BYTES
+    const width = isLittle ? 1 : this.width
     const under: Promise<ResultOf<T>>[] = []
     const next = async (): Promise<void> => {
       const first = under.shift()
@@ -114,11 +119,11 @@ export class Pool {
     }
     try {
       for (const task of tasks) {
-        const result = this.run(task)
+        const result = this.run(task, isLittle)
         // It may fail before its turn has come: until then nobody waits for it, which would end the process.
         result.catch(() => undefined)
         under.push(result)
-        if (under.length >= this.width) await next()
+        if (under.length >= width) await next()
       }
       while (under.length > 0) await next()
     } finally {

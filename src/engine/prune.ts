@@ -11,7 +11,7 @@ import { objectSizes } from '../storage/repack.ts'
 import type { Repository } from '../storage/repository.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
-import { isQuiet, look } from './directory.ts'
+import { isQuiet, look, scan } from './directory.ts'
 import { oldestFirst } from './ancestry.ts'
 import { rootsOf } from './gc.ts'
 import { reading } from './history.ts'
@@ -22,7 +22,7 @@ export type Pruned = {
   /** Whether it was done, or only said. */
   readonly applied: boolean
   readonly decisions: readonly Decision[]
-  /** Bytes of the directories that go. */
+  /** Bytes of the directories that go, but for files that a directory that stays has as well. */
   readonly bytes: number
   /** Commits that the history is cut at; what is before them goes with the next `gc`. */
   readonly cut: number
@@ -108,8 +108,24 @@ const planPrune = (context: Context, repository: Repository, state: State, polic
   const { decisions, beforeMs } = retention(state, policy, { present: present(context, state), nowMs, ages })
   const gone = decisions.filter(isGone).map((d) => d.snapshot)
   const after = without({ ...state, dropped: [...state.dropped, ...gone.map((id) => `refs/heads/${id}`)] }, new Set(gone))
-  const bytes = decisions.reduce((sum, d) => sum + (d.directory === 'remove' ? d.bytes : 0), 0)
+  const bytes = freedBy(
+    context,
+    decisions.filter((d) => d.directory === 'remove').map((d) => d.snapshot),
+  )
   return { decisions, gone, cut: cutOf(context, repository, after, beforeMs), bytes }
+}
+
+/** What comes free with directories: a file that others share is still there. */
+const freedBy = (context: Context, ids: readonly string[]): number => {
+  const names = new Map<number, number>()
+  let bytes = 0
+  for (const id of ids)
+    for (const { ino, links, size } of scan(context, context.paths.snapshot(id)).files.values()) {
+      const seen = (names.get(ino) ?? 0) + 1
+      names.set(ino, seen)
+      if (seen === links) bytes += size
+    }
+  return bytes
 }
 
 const newlyCut = (state: State, cut: readonly Oid[]): number => cut.filter((oid) => !state.cut.includes(oid)).length

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
+import { immutablePaths } from '../core/dataset.ts'
 import { StrataError, messageOf } from '../core/errors.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import type { Converted } from '../core/memory.ts'
@@ -124,6 +125,7 @@ const copyRest = async (work: JobWork, now: Checkpointed): Promise<void> => {
   const { session, staging, pool, progress } = work
   const produced = staging.produced()
   const rest = [...now.files.values()].filter((f) => !produced.has(f.path))
+  const immutable = immutablePaths(session.context.dataset, [...now.files.keys()])
   const [root, copyTo] = [session.context.paths.snapshot(now.snapshot.id), stagedAt(work)]
   const tasks = (function* () {
     for (const batch of batches(rest))
@@ -132,10 +134,11 @@ const copyRest = async (work: JobWork, now: Checkpointed): Promise<void> => {
         root,
         copyTo,
         base: null,
-        files: batch.map(({ path, size, sha256 }) => ({ path, size, known: sha256 })),
+        files: batch.map(({ path, size, sha256 }) => ({ path, size, known: sha256, isImmutable: immutable.has(path) })),
       }
   })()
-  await pool.each(tasks, ({ files, gone }) => {
+  await pool.each(tasks, ({ files, gone, links }) => {
+    staging.links.add(links)
     throwIfCancelled(work.signal)
     const changed = [...gone, ...files.flatMap((f) => (f.same ? [] : [f.path]))]
     if (changed.length > 0)

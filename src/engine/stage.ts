@@ -10,6 +10,7 @@ import { EarlyFlush } from '../storage/early-flush.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import type { Context } from './context.ts'
+import { Links } from './links.ts'
 import type { Memo } from './memo.ts'
 import type { Progress, StageSource, StageTarget, Workers } from './pass.ts'
 import { Pass } from './pass.ts'
@@ -48,6 +49,8 @@ export class Staging {
   readonly #targets: readonly StageTarget[]
   /** Has flushed some of what was written already. */
   readonly early: EarlyFlush
+  /** Files of snapshots that have another name in one of the directories. */
+  readonly links = new Links()
   readonly #notes: Issue[] = []
   readonly #first: Pass
   readonly #later: readonly Pass[]
@@ -62,12 +65,12 @@ export class Staging {
     this.#targets = targets
     let [offset, at] = [0, base]
     const [first, ...later] = passTargets(context.dataset, base, targets).map((own, i) => {
-      const pass = new Pass(context, at, own, offset, memos[i] ?? null, this.early)
+      const pass = new Pass(context, at, own, offset, memos[i] ?? null, this)
       offset += own.length
       at = own.at(-1)?.position ?? at
       return pass
     })
-    this.#first = first ?? new Pass(context, base, targets, 0, null, this.early)
+    this.#first = first ?? new Pass(context, base, targets, 0, null, this)
     this.#later = later
   }
 

@@ -6,11 +6,17 @@ import type { Scanned } from '../storage/scan.ts'
 import { restMs } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
-/** Makes a directory's staged copy durable: every file that was not flushed `early`, then every folder, deepest first. */
-export const flushStaged = async ({ fs }: Pick<Context, 'fs'>, dir: string, scanned: Scanned, early?: EarlyFlush): Promise<void> => {
+/** Makes a directory's staged copy durable: every file that was not flushed `early` and is not durable by itself, then every folder, deepest first. */
+export const flushStaged = async (
+  { fs }: Pick<Context, 'fs'>,
+  dir: string,
+  scanned: Scanned,
+  early?: EarlyFlush,
+  isDurable: (path: string) => boolean = () => false,
+): Promise<void> => {
   await early?.settle()
   const left: string[] = []
-  for (const [path, stat] of scanned.files) if (early?.has(join(dir, path), stat) !== true) left.push(join(dir, path))
+  for (const [path, stat] of scanned.files) if (!isDurable(path) && early?.has(join(dir, path), stat) !== true) left.push(join(dir, path))
   await flushFiles(fs, left)
   for (const { path } of [...scanned.directories].reverse()) fsyncDirectory(fs, join(dir, path))
   fsyncDirectory(fs, dir)

@@ -8,7 +8,10 @@ import { readFile } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
 import type { EncodedBatch, Spilled } from '../storage/pack-write.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
+import type { Link } from '../storage/link.ts'
+import { linkFile } from '../storage/link.ts'
 import type { FileStat } from '../storage/scan.ts'
+import { TICK_MS, isRacy, statFile } from '../storage/scan.ts'
 
 export const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex')
 
@@ -60,17 +63,45 @@ export const makeParents = (fs: FsPort, path: string): void => {
   }
 }
 
-/** A file that holds the very bytes that are to be written, and the stat under which they were read; null where only we write. */
-export type SameFile = { readonly path: string; readonly stat: FileStat | null }
+/**
+ * A file that holds the very bytes that are to be written, and the stat under which they were read; null where only we write.
+ * `isImmutable`: the application never writes it again, so that it may get another name.
+ */
+export type SameFile = { readonly path: string; readonly stat: FileStat | null; readonly isImmutable: boolean }
+
+/** What was written in the instant in which it was read may have been written once more without a newer time. */
+const isAtRest = ({ stat }: SameFile): boolean => stat === null || !isRacy(stat.mtimeMs, Date.now() - TICK_MS)
+
+/** Gives an immutable file another name; undefined where that cannot be. */
+export const shareFile = (fs: FsPort, path: string, mode: number, same: SameFile): Link | undefined =>
+  same.isImmutable && isAtRest(same) && statFile(fs, same.path)?.mode === mode
+    ? linkFile(fs, same.path, path, same.stat ?? undefined)
+    : undefined
+
+/** Opens a new file. One that is there goes first: it may be another name of a file that is not ours to write. */
+export const openNew = (fs: FsPort, path: string, mode: number): number => {
+  try {
+    return fs.open(path, 'wx', mode)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+    fs.unlink(path)
+    return fs.open(path, 'wx', mode)
+  }
+}
 
 /**
  * Writes a file of a staged directory; made durable later, together with the others of its batch. With `same`, its blocks are shared
- * where the file system can do that.
+ * where the file system can do that (a file of its own all the same), else the whole file where that is allowed: then the link is
+ * returned.
  */
-export const writeStaged = (fs: FsPort, path: string, bytes: Uint8Array, mode: number, same?: SameFile): void => {
+export const writeStaged = (fs: FsPort, path: string, bytes: Uint8Array, mode: number, same?: SameFile): Link | undefined => {
   makeParents(fs, path)
-  if (same !== undefined && (same.stat?.mode ?? mode) === mode && cloneFile(fs, same.path, path, same.stat)) return
-  const fd = fs.open(path, 'w', mode)
+  if (same !== undefined && (same.stat?.mode ?? mode) === mode) {
+    if (cloneFile(fs, same.path, path, same.stat)) return undefined
+    const linked = shareFile(fs, path, mode, same)
+    if (linked !== undefined) return linked
+  }
+  const fd = openNew(fs, path, mode)
   try {
     writeAll(fs, fd, bytes)
     if (fs.fstat(fd).size !== bytes.byteLength) throw new StrataError('NO_SPACE', `${path} was not written whole`)
@@ -79,4 +110,5 @@ export const writeStaged = (fs: FsPort, path: string, bytes: Uint8Array, mode: n
   }
   // The process's umask takes group and other write bits off a new file.
   if ((mode & 0o022) !== 0) fs.chmod(path, mode)
+  return undefined
 }

@@ -12,11 +12,12 @@ import { kindOf } from '../core/schema.ts'
 import { isCoded, versionIn } from '../core/start.ts'
 import { readFile } from '../storage/files.ts'
 import { LARGE } from '../storage/large-entry.ts'
+import type { Link } from '../storage/link.ts'
 import { piecesOf } from '../storage/read-large.ts'
 import { readStable } from '../storage/read-stable.ts'
 import { captureLarge, copyLarge, hashLarge } from './large-file.ts'
 import { Blobs, sha256, writeStaged } from './staged-file.ts'
-import type { CaptureFile, CaptureResult, CaptureTask, Captured, TaskEnv } from './task-types.ts'
+import type { CaptureFile, CaptureResult, CaptureTask, Captured, KeptLink, TaskEnv } from './task-types.ts'
 
 type Content = { readonly bytes: () => Uint8Array; readonly pieces: Pieces }
 type Judged = Pick<Captured, 'damage' | 'records'>
@@ -46,17 +47,17 @@ const judge = (dataset: Dataset, base: number, path: string, version: string | n
 
 type Done = Omit<Captured, 'oid' | 'version' | 'damage' | 'records'> & { readonly oid: Oid | null; readonly place: number | null }
 
-type ReadOne = (Done & Content) | undefined
+type ReadOne = (Done & Content & { readonly link?: Link | undefined }) | undefined
 
 /** Reads a large file piece by piece. One that is known is copied only. */
 const readLargeOne = ({ fs, packs }: TaskEnv, from: string, to: string | null, file: CaptureFile, blobs: Blobs): ReadOne => {
-  const { path, known } = file
+  const { path, known, isImmutable = false } = file
   const content: Content = { bytes: () => readFile(fs, from) ?? new Uint8Array(), pieces: () => piecesOf(fs, from) }
   const before = known === null ? undefined : hashLarge(fs, from, path)
-  if (before !== undefined && before.sha256 === known) {
+  if (before?.sha256 === known) {
     const { stat, sha256: hash } = before
-    if (to !== null) copyLarge(fs, { path: from, stat }, to, stat.mode)
-    return { path, size: stat.size, sha256: hash, stat, same: true, oid: null, place: null, ...content }
+    const link = to === null ? undefined : copyLarge(fs, { path: from, stat, isImmutable }, to, stat.mode)
+    return { path, size: stat.size, sha256: hash, stat, same: true, oid: null, place: null, link, ...content }
   }
   const read = captureLarge(fs, packs, from, path, to)
   if (read === undefined) return undefined
@@ -67,7 +68,7 @@ const readLargeOne = ({ fs, packs }: TaskEnv, from: string, to: string | null, f
 
 /** Reads one file; undefined when it is gone. */
 const readOne = (env: TaskEnv, task: CaptureTask, file: CaptureFile, blobs: Blobs): ReadOne => {
-  const { path, size, known } = file
+  const { path, size, known, isImmutable = false } = file
   const [from, to] = [join(task.root, path), task.copyTo === null ? null : join(task.copyTo, path)]
   if (size >= LARGE) return readLargeOne(env, from, to, file, blobs)
   const read = readStable(env.fs, from, path)
@@ -75,9 +76,11 @@ const readOne = (env: TaskEnv, task: CaptureTask, file: CaptureFile, blobs: Blob
   const { bytes, stat } = read
   const hash = sha256(bytes)
   const same = hash === known
-  if (to !== null) writeStaged(env.fs, to, bytes, stat.mode, { path: from, stat })
+  // Only what is as it was committed: something else is in the middle of being edited.
+  const own = { path: from, stat, isImmutable: isImmutable && same }
+  const link = to === null ? undefined : writeStaged(env.fs, to, bytes, stat.mode, own)
   const place = same ? null : blobs.add(bytes)
-  return { path, size: bytes.byteLength, sha256: hash, stat, same, oid: null, place, bytes: () => bytes, pieces: () => [bytes] }
+  return { path, size: bytes.byteLength, sha256: hash, stat, same, oid: null, place, link, bytes: () => bytes, pieces: () => [bytes] }
 }
 
 const versionAt = (dataset: Dataset, path: string, { bytes, pieces }: Content): string | null => {
@@ -91,6 +94,7 @@ export const capture = (env: TaskEnv, task: CaptureTask): CaptureResult => {
   const { dataset } = env
   const blobs = new Blobs()
   const gone: string[] = []
+  const links: KeptLink[] = []
   const done: (Omit<Captured, 'oid'> & Pick<Done, 'oid' | 'place'>)[] = []
   for (const file of task.files) {
     const one = readOne(env, task, file, blobs)
@@ -98,12 +102,13 @@ export const capture = (env: TaskEnv, task: CaptureTask): CaptureResult => {
       gone.push(file.path)
       continue
     }
-    const { bytes, pieces, ...rest } = one
+    const { bytes, pieces, link, ...rest } = one
+    if (link !== undefined) links.push({ ...link, sha256: one.sha256 })
     const version = dataset === null ? null : versionAt(dataset, file.path, one)
     const judged = dataset === null || task.base === null || one.same ? SOUND : judge(dataset, task.base, file.path, version, one)
     done.push({ ...rest, version, ...judged })
   }
   const { pack, oid } = blobs.encode()
   const files = done.map(({ place, oid: known, ...rest }) => ({ ...rest, oid: known ?? (place === null ? ('' as Oid) : oid(place)) }))
-  return { type: 'capture', files, gone, pack }
+  return { type: 'capture', files, gone, links, pack }
 }

@@ -29,8 +29,9 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   const last = task.positions.at(-1) ?? task.base
   const made = file.isAsItIs === true ? unchanged(file.path, last - start) : transformer.file(file.path, start, last)
   // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
-  const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat } : undefined
-  const trail = new Trail(env, { ...file, same: true, place: null, bytes: read.bytes, at }, blobs, task.positions.length)
+  const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat, isImmutable: file.isImmutable === true } : undefined
+  const own = { ...file, same: true, place: null, bytes: read.bytes, at, isKept: task.isSnapshot }
+  const trail = new Trail(env, own, blobs, task.positions.length)
   const mended = mendedBy(env, task, (dataset) => mendFile(dataset, source, transformer, file.path, made))
   for (let position = start; position <= last; position++) {
     if (position === last) trail.mend(mended)
@@ -66,5 +67,5 @@ export const transform = (env: TaskEnv, task: TransformTask): TransformResult =>
   const { pack, oid } = blobs.encode()
   const settle = ({ place, oid: known, ...rest }: Written): Made => ({ ...rest, oid: known ?? oid(place ?? -1) })
   const files = done.map(({ result, steps }) => ({ ...result, steps: steps.map((outputs) => outputs.map(settle)) }))
-  return { type: 'transform', files, stale, pack }
+  return { type: 'transform', files, stale, links: done.flatMap(({ links }) => links), pack }
 }

@@ -5,6 +5,7 @@ import type { FileEntry } from '../core/manifest.ts'
 import type { Gathered } from '../core/notes.ts'
 import type { Read } from '../core/reads.ts'
 import type { FsPort } from '../storage/fs.ts'
+import type { Link } from '../storage/link.ts'
 import type { PackFinding, PackPlace, PackVisitor } from '../storage/pack-verify.ts'
 import type { EncodedBatch } from '../storage/pack-write.ts'
 import type { FileStat } from '../storage/scan.ts'
@@ -17,7 +18,11 @@ import type { FileStat } from '../storage/scan.ts'
 /** Content of one file, as the manifest will list it. */
 export type Content = { readonly path: string; readonly size: number; readonly sha256: string; readonly oid: Oid }
 
-export type CaptureFile = { readonly path: string; readonly size: number; readonly known: string | null }
+/** A file of a snapshot that got another name, and what it holds. Its bytes are on the disk, and were compared when that snapshot was sealed. */
+export type KeptLink = Link & { readonly sha256: string }
+
+/** `isImmutable`: a copy may be another name of the file. */
+export type CaptureFile = { readonly path: string; readonly size: number; readonly known: string | null; readonly isImmutable?: boolean }
 export type CaptureTask = {
   readonly type: 'capture'
   readonly root: string
@@ -39,6 +44,7 @@ export type CaptureResult = {
   readonly type: 'capture'
   readonly files: readonly Captured[]
   readonly gone: readonly string[]
+  readonly links: readonly KeptLink[]
   readonly pack: EncodedBatch
 }
 
@@ -52,6 +58,8 @@ export type TransformFile = {
   readonly bytes?: Uint8Array
   /** It could not be read before, and goes on as it is. */
   readonly isAsItIs?: boolean
+  /** The application never writes it again: an unchanged copy may be another name of it. */
+  readonly isImmutable?: boolean
 }
 export type TransformTask = {
   readonly type: 'transform'
@@ -60,6 +68,8 @@ export type TransformTask = {
   readonly root: string
   /** All paths of the source, with a NUL after each: as one text they cost nothing to hand over with every batch. */
   readonly paths: string
+  /** The source is a snapshot's directory, and none that is still in the making. */
+  readonly isSnapshot: boolean
   /** Chain position of the source. A file that is behind it is taken there first. */
   readonly base: number
   /** Chain positions to write, ascending, and the directory for each. */
@@ -86,11 +96,18 @@ export type TransformResult = {
   readonly type: 'transform'
   readonly files: readonly Transformed[]
   readonly stale: readonly string[]
+  readonly links: readonly KeptLink[]
   readonly pack: EncodedBatch
 }
 
-/** An output that an earlier run made: where it lies, and whether the repository has it. */
-export type RecallOutput = Made & { readonly from: { readonly dir: string; readonly isLeft: boolean } | null; readonly isStored: boolean }
+/**
+ * An output that an earlier run made: where it lies, and whether the repository has it. `stat`: of an immutable file, under which the
+ * index of its snapshot vouches for it; it may get another name.
+ */
+export type RecallOutput = Made & {
+  readonly from: { readonly dir: string; readonly isLeft: boolean; readonly stat?: FileStat } | null
+  readonly isStored: boolean
+}
 /** A file whose result is known. `size`: of all its outputs. */
 export type RecallFile = Omit<Transformed, 'steps'> & { readonly size: number; readonly steps: readonly (readonly RecallOutput[])[] }
 export type RecallTask = { readonly type: 'recall'; readonly staging: readonly string[]; readonly files: readonly RecallFile[] }
@@ -99,6 +116,7 @@ export type RecallResult = {
   readonly done: readonly string[]
   /** Files whose outputs are no longer what they were: they are to be worked out anew. */
   readonly missed: readonly string[]
+  readonly links: readonly KeptLink[]
   readonly pack: EncodedBatch
 }
 

@@ -2,28 +2,32 @@ import { join } from 'node:path'
 import type { Oid } from '../core/git-objects.ts'
 import type { Mended } from '../core/mend-file.ts'
 import type { FileResult, StepFile } from '../core/transform.ts'
+import type { Link } from '../storage/link.ts'
 import { copyLarge, spill } from './large-file.ts'
 import type { Blobs, SameFile } from './staged-file.ts'
 import { sha256, writeStaged } from './staged-file.ts'
-import type { Made, TaskEnv, Transformed } from './task-types.ts'
+import type { KeptLink, Made, TaskEnv, Transformed } from './task-types.ts'
 
 export type Written = Omit<Made, 'oid'> & { oid: Oid | null; place: number | null }
-/** `at`: a file that holds the bytes, if there is one; there is of a large one, whose bytes are not in memory. */
-export type Pending = Written & { bytes: Uint8Array | null; at: SameFile | undefined }
+/** `at`: a file that holds the bytes, if there is one; there is of a large one, whose bytes are not in memory. `isKept`: it is a snapshot's, or another name of such a file. */
+export type Pending = Written & { bytes: Uint8Array | null; at: SameFile | undefined; isKept: boolean }
 
 /** A file on its way: the files that it stands for now, and what was written at each position. */
 export class Trail {
   readonly written: Written[][]
+  readonly links: KeptLink[] = []
   #now: readonly Pending[]
   readonly #env: TaskEnv
   readonly #blobs: Blobs
   readonly #mode: number
+  readonly #isImmutable: boolean
 
-  constructor(env: TaskEnv, own: Pending, blobs: Blobs, positions: number) {
+  constructor(env: TaskEnv, own: Pending & { isImmutable?: boolean }, blobs: Blobs, positions: number) {
     this.#now = [own]
     this.#env = env
     this.#blobs = blobs
     this.#mode = own.mode
+    this.#isImmutable = own.isImmutable === true
     this.written = Array.from({ length: positions }, () => [])
   }
 
@@ -46,12 +50,19 @@ export class Trail {
     this.#now = this.#now.map((file) => {
       const path = join(dir, file.path)
       const now = this.#stored(file)
-      if (now.bytes !== null) writeStaged(this.#env.fs, path, now.bytes, now.mode, now.at)
-      else if (now.at !== undefined && now.at.path !== path) copyLarge(this.#env.fs, now.at, path, now.mode)
-      const { bytes: _, at: __, ...entry } = now
+      const link = this.#put(now, path)
+      const { bytes: _, at: __, isKept: wasKept, ...entry } = now
+      const isKept = wasKept && link !== undefined
+      if (isKept) this.links.push({ ...link, sha256: now.sha256 })
       this.written[index]?.push(entry)
-      return { ...now, same: true, at: { path, stat: null } }
+      return { ...now, same: true, isKept, at: { path, stat: null, isImmutable: this.#isImmutable } }
     })
+  }
+
+  #put({ bytes, mode, at }: Pending, path: string): Link | undefined {
+    const { fs } = this.#env
+    if (bytes !== null) return writeStaged(fs, path, bytes, mode, at)
+    return at === undefined || at.path === path ? undefined : copyLarge(fs, at, path, mode)
   }
 
   /** Only what is written anywhere becomes an object: a step that is passed on the way leaves none. */
@@ -74,6 +85,7 @@ export class Trail {
       place: null,
       bytes,
       at: undefined,
+      isKept: false,
     }
   }
 }
@@ -90,9 +102,9 @@ export const unchanged = (path: string, steps: number): FileResult => ({
 })
 
 /** One file, written at every position. */
-export type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][] }
+export type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][]; links: readonly KeptLink[] }
 
-export const doneOf = (made: FileResult, { written }: Trail): Done => {
+export const doneOf = (made: FileResult, { written, links }: Trail): Done => {
   const { path, issues, records, reads, damaged, gathered } = made
-  return { result: { path, issues, records, reads, damaged, gathered }, steps: written }
+  return { result: { path, issues, records, reads, damaged, gathered }, steps: written, links }
 }

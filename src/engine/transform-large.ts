@@ -83,7 +83,8 @@ class Results {
     const at = index < 0 ? scratchOf(this.#task, position) : join(staging[index] ?? '', path)
     if (index < 0) this.#scratch.push(at)
     const written = writePieces(this.#fs, at, this.#meter.through(pieces), this.#mode)
-    const file = { path, ...written, mode: this.#mode, same: false, oid: null, place: null, bytes: null, at: { path: at, stat: null } }
+    const own = { path: at, stat: null, isImmutable: false }
+    const file = { path, ...written, mode: this.#mode, same: false, oid: null, place: null, bytes: null, isKept: false, at: own }
     this.#at.set(position, file)
     return { pieces: () => piecesOf(this.#fs, at), size: written.size }
   }
@@ -119,7 +120,7 @@ const dropWritten = (fs: FsPort, task: TransformTask, { written }: Trail): void 
   })
 }
 
-const told = ({ result, steps }: Done): Done => ({ result: { ...result, isTold: true }, steps })
+const told = ({ result, ...rest }: Done): Done => ({ ...rest, result: { ...result, isTold: true } })
 
 /** Takes one large file through the steps piece by piece; undefined when it has changed meanwhile, `whole` where a step has to see it whole. */
 export const transformLarge = (env: TaskEnv, task: TransformTask, file: TransformFile, blobs: Blobs): Done | 'whole' | undefined => {
@@ -145,7 +146,8 @@ export const transformLarge = (env: TaskEnv, task: TransformTask, file: Transfor
         ? unchanged(file.path, last - start)
         : transformer.byRecords(file.path, start, last, { pieces, size: file.size }, results.keep)
     if (made === undefined) return 'whole'
-    const own: Pending = { ...file, same: true, place: null, bytes: null, at: { path: root, stat } }
+    const at = { path: root, stat, isImmutable: file.isImmutable === true }
+    const own: Pending = { ...file, same: true, place: null, bytes: null, isKept: task.isSnapshot, at }
     const trail = writeAt(env, task, own, made, results, blobs)
     isDone = isAsBefore(fs, root, stat)
     if (isDone) return told(doneOf(made, trail))

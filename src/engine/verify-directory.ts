@@ -5,6 +5,7 @@ import type { Snapshot } from '../core/state.ts'
 import { batches } from './batches.ts'
 import type { Context } from './context.ts'
 import type { Pool } from './pool.ts'
+import type { VerifyResult } from './task-types.ts'
 
 export type DirectoryCheck = { readonly files: number; readonly bytes: number; readonly wrong: readonly { path: string; why: string }[] }
 
@@ -12,7 +13,7 @@ export type DirectoryCheck = { readonly files: number; readonly bytes: number; r
 export const checkDirectory = async (
   pool: Pool,
   root: string,
-  files: Iterable<FileEntry>,
+  files: readonly FileEntry[],
   onProgress?: (files: number, bytes: number) => void,
 ): Promise<DirectoryCheck> => {
   const wrong: { path: string; why: string }[] = []
@@ -21,12 +22,17 @@ export const checkDirectory = async (
     for (const batch of batches(files))
       yield { type: 'verify' as const, root, files: batch.map(({ path, size, sha256 }) => ({ path, size, sha256 })) }
   })()
-  await pool.each(tasks, (result) => {
+  const take = (result: VerifyResult): void => {
     count += result.checked
     bytes += result.bytes
     wrong.push(...result.wrong)
     onProgress?.(result.checked, result.bytes)
-  })
+  }
+  await pool.each(
+    tasks,
+    take,
+    files.reduce((sum, f) => sum + f.size, 0),
+  )
   return { files: count, bytes, wrong }
 }
 
@@ -35,7 +41,7 @@ export const verifySnapshot = async (
   context: Context,
   pool: Pool,
   snapshot: Snapshot,
-  files: Iterable<FileEntry>,
+  files: readonly FileEntry[],
   /** Files that were compared before, and whose stat has not changed since. */
   compared: readonly FileEntry[] = [],
 ): Promise<VerifiedSnapshot> => {

@@ -3,18 +3,16 @@ import { systemCode } from '../core/errors.ts'
 import { discard } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import type { FileStat } from './scan.ts'
-import { TICK_MS } from './scan.ts'
+import { TICK_MS, isSameStat, statFile } from './scan.ts'
 
 /** Devices that have refused once are not asked again, nor is it looked up again on which of them a folder is. */
 const refusing = new Set<number>()
 const onRefusing = new Set<string>()
 
-const isAsRead = (now: FileStat | undefined, was: FileStat): boolean =>
-  now?.size === was.size &&
-  now.mtimeMs === was.mtimeMs &&
-  now.ctimeMs === was.ctimeMs &&
-  now.ino === was.ino &&
-  (now.mode & 0o777) === was.mode
+const isAsRead = (fs: FsPort, path: string, was: FileStat): boolean => {
+  const now = statFile(fs, path)
+  return now !== undefined && isSameStat(now, was)
+}
 
 /**
  * Makes `to` a file of its own that shares its blocks with `from` until one of the two is written to (a reflink). False, and no file,
@@ -36,7 +34,7 @@ export const cloneFile = (fs: FsPort, from: string, to: string, stat: FileStat |
     discard(fs, to)
     return false
   }
-  if (stat === null || (isAsRead(fs.lstat(from), stat) && fs.lstat(to)?.size === stat.size)) return true
+  if (stat === null || (isAsRead(fs, from, stat) && fs.lstat(to)?.size === stat.size)) return true
   discard(fs, to)
   return false
 }

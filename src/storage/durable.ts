@@ -148,8 +148,9 @@ export const replaceFile = (fs: FsPort, path: string, bytes: Uint8Array, options
 const OWN = '.strata-'
 const lockName = (path: string): string => `${path}.lock`
 
-/** File systems that know no second name for a file. */
-const linkUnsupported = (error: unknown): boolean => ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))
+/** No second name: the file system knows none, the file has as many as it can have (65,000 on ext4), or the kernel protects it (fs.protected_hardlinks). */
+export const linkUnsupported = (error: unknown): boolean =>
+  ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'].includes(systemCode(error))
 
 const takeGitLock = (fs: FsPort, own: string, lock: string, bytes: Uint8Array): void => {
   try {

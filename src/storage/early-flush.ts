@@ -2,7 +2,7 @@ import { durability, openToFlush } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import { areHandlesScarce } from './fs.ts'
 import type { FileStat } from './scan.ts'
-import { fileStat, racy, sameStat, TICK_MS } from './scan.ts'
+import { fileStat, isRacy, isSameStat, TICK_MS } from './scan.ts'
 
 /** Node has four threads for these calls, and the others that work meanwhile want handles, too. */
 const IN_FLIGHT = 8
@@ -33,7 +33,7 @@ export class EarlyFlush {
   /** Whether a file that has this stat now needs no flush. */
   has(path: string, stat: FileStat): boolean {
     const flushed = this.#flushed.get(path)
-    return flushed !== undefined && sameStat(flushed, stat)
+    return flushed !== undefined && isSameStat(flushed, stat)
   }
 
   /** Begins nothing more, and waits for what is under way. Throws DURABILITY when the disk has refused any of it: that is final. */
@@ -72,7 +72,7 @@ export class EarlyFlush {
     try {
       const stat = fileStat(this.#fs.fstat(fd))
       // Of a file as young as that a later write might not show, and it would need its flush.
-      const isYoung = racy(stat.mtimeMs, Date.now())
+      const isYoung = isRacy(stat.mtimeMs, Date.now())
       await this.#fs.fsyncLater(fd)
       if (!isYoung) this.#flushed.set(path, stat)
     } catch (error) {

@@ -4,8 +4,9 @@ import { readFully } from './files.ts'
 import type { FsPort, Stats } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
 import { PIECE } from './large-entry.ts'
-import { FRESH_MS, PATIENCE_MS, PAUSE_MS, pauseRead, readError, special, statOf, unstable } from './read-stable.ts'
+import { FRESH_MS, PATIENCE_MS, PAUSE_MS, pauseRead, readError, special, unstable } from './read-stable.ts'
 import type { FileStat } from './scan.ts'
+import { fileStat } from './scan.ts'
 
 /** What a reading in vain counts: it takes long enough by itself. */
 const READING_MS = 2000
@@ -48,7 +49,7 @@ const attempt = (fs: FsPort, fd: number, name: string, begin: (stat: FileStat) =
   const isJson = /\.json$/i.test(name)
   // What is no JSON says nothing of whether it is whole: it has to come to rest first.
   if (isFresh && !isJson) return 'fresh'
-  const taker = begin(statOf(before))
+  const taker = begin(fileStat(before))
   try {
     const brackets = isFresh ? new BracketScan() : undefined
     const buffer = (shared ??= Buffer.allocUnsafe(PIECE))
@@ -60,7 +61,7 @@ const attempt = (fs: FsPort, fd: number, name: string, begin: (stat: FileStat) =
     }
     if (at === before.size && isSame(before, fs.fstat(fd)) && brackets?.isOpen !== true) {
       taker.end()
-      return statOf(before)
+      return fileStat(before)
     }
   } catch (error) {
     taker.undo()

@@ -1,8 +1,9 @@
 import { StrataError, systemCode } from '../core/errors.ts'
 import { readFully } from './files.ts'
-import type { FsPort, Stats } from './fs.ts'
+import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
 import type { FileStat } from './scan.ts'
+import { fileStat } from './scan.ts'
 
 /** A file written this recently may still be in the middle of being written. */
 export const FRESH_MS = 2000
@@ -14,14 +15,6 @@ const clock = new Int32Array(new SharedArrayBuffer(4))
 export const pauseRead = (): void => {
   Atomics.wait(clock, 0, 0, PAUSE_MS)
 }
-
-export const statOf = (stat: Stats): FileStat => ({
-  size: stat.size,
-  mtimeMs: stat.mtimeMs,
-  ctimeMs: stat.ctimeMs,
-  ino: stat.ino,
-  mode: stat.mode & 0o777,
-})
 
 type Read = { readonly bytes: Buffer; readonly stat: FileStat }
 
@@ -46,7 +39,7 @@ const attempt = (fs: FsPort, fd: number, path: string): Read | undefined => {
   const got = readFully(fs, fd, buffer, 0)
   const after = fs.fstat(fd)
   const still = got === before.size && after.size === before.size && after.mtimeMs === before.mtimeMs && after.ctimeMs === before.ctimeMs
-  return still ? { bytes: buffer, stat: statOf(after) } : undefined
+  return still ? { bytes: buffer, stat: fileStat(after) } : undefined
 }
 
 const isWhiteSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09

@@ -10,15 +10,17 @@ export type FileStat = {
   readonly ctimeMs: number
   readonly ino: number
   readonly mode: number
+  /** How many names the file has. */
+  readonly links: number
 }
 
-/** Numbers of each file: size, mtimeMs, ctimeMs, ino, mode. */
-export const COLUMNS = 5
+/** Numbers of each file: size, mtimeMs, ctimeMs, ino, mode, links. */
+export const COLUMNS = 6
 const MTIME = 1
 
 export const statAt = (numbers: Float64Array, row: number): FileStat => {
-  const [size = 0, mtimeMs = 0, ctimeMs = 0, ino = 0, mode = 0] = numbers.subarray(row * COLUMNS, (row + 1) * COLUMNS)
-  return { size, mtimeMs, ctimeMs, ino, mode }
+  const [size = 0, mtimeMs = 0, ctimeMs = 0, ino = 0, mode = 0, links = 1] = numbers.subarray(row * COLUMNS, (row + 1) * COLUMNS)
+  return { size, mtimeMs, ctimeMs, ino, mode, links }
 }
 
 export class Rows<V> implements ReadonlyMap<string, V> {

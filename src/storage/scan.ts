@@ -51,7 +51,14 @@ export const requireReadable = (fs: FsPort, root: string, paths: Iterable<string
 const kindOfSpecial = (stat: { isSymbolicLink(): boolean; isFIFO(): boolean; isSocket(): boolean }): string =>
   stat.isSymbolicLink() ? 'a symbolic link' : stat.isFIFO() ? 'a FIFO' : stat.isSocket() ? 'a socket' : 'a device'
 
-export const fileStat = ({ size, mtimeMs, ctimeMs, ino, mode }: Stats): FileStat => ({ size, mtimeMs, ctimeMs, ino, mode: mode & 0o777 })
+export const fileStat = ({ size, mtimeMs, ctimeMs, ino, mode, nlink }: Stats): FileStat => ({
+  size,
+  mtimeMs,
+  ctimeMs,
+  ino,
+  mode: mode & 0o777,
+  links: nlink,
+})
 
 /** The stat of one file; undefined when there is none. */
 export const statFile = (fs: FsPort, path: string): FileStat | undefined => {
@@ -64,7 +71,7 @@ class Found {
   readonly #paths: string[] = []
   #numbers = new Float64Array(1024 * COLUMNS)
 
-  add(path: string, { size, mtimeMs, ctimeMs, ino, mode }: Stats): void {
+  add(path: string, { size, mtimeMs, ctimeMs, ino, mode, nlink }: Stats): void {
     const at = this.#paths.push(path) * COLUMNS
     if (at > this.#numbers.length) {
       const wider = new Float64Array(this.#numbers.length * 2)
@@ -72,11 +79,12 @@ class Found {
       this.#numbers = wider
     }
     const numbers = this.#numbers
-    numbers[at - 5] = size
-    numbers[at - 4] = mtimeMs
-    numbers[at - 3] = ctimeMs
-    numbers[at - 2] = ino
-    numbers[at - 1] = mode & 0o777
+    numbers[at - 6] = size
+    numbers[at - 5] = mtimeMs
+    numbers[at - 4] = ctimeMs
+    numbers[at - 3] = ino
+    numbers[at - 2] = mode & 0o777
+    numbers[at - 1] = nlink
   }
 
   rows(): Rows<FileStat> {
@@ -152,7 +160,7 @@ export type Index = {
  * entries). Where times have no fraction of a second, the tick is a FAT file system's two seconds.
  */
 export const TICK_MS = 20
-export const racy = (mtimeMs: number, readMs: number): boolean => mtimeMs > readMs - (mtimeMs % 1000 === 0 ? 2000 : TICK_MS)
+export const isRacy = (mtimeMs: number, readMs: number): boolean => mtimeMs > readMs - (mtimeMs % 1000 === 0 ? 2000 : TICK_MS)
 
 /** How long to wait until no file of a directory that only we write is too young to be trusted. */
 export const restMs = ({ files }: Scanned, nowMs: number): number => {
@@ -161,8 +169,10 @@ export const restMs = ({ files }: Scanned, nowMs: number): number => {
   return Math.min(TICK_MS * 2, Math.max(0, newest + TICK_MS + 1 - nowMs))
 }
 
-export const sameStat = (a: FileStat, b: FileStat): boolean =>
-  a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.mode === b.mode
+export const isSameButCtime = (a: FileStat, b: FileStat): boolean =>
+  a.size === b.size && a.mtimeMs === b.mtimeMs && a.ino === b.ino && a.mode === b.mode
+
+export const isSameStat = (a: FileStat, b: FileStat): boolean => isSameButCtime(a, b) && a.ctimeMs === b.ctimeMs
 
 export type Changes = {
   readonly changed: readonly string[]
@@ -176,13 +186,13 @@ const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntr
 
 /** Paths that the index does not vouch for, and those that it alone has. */
 const filesSince = ({ entries, readMs }: Index, files: Scanned['files']): Pick<Changes, 'changed' | 'removed'> => {
-  const isYoung = (mtimeMs: number): boolean => racy(mtimeMs, readMs)
+  const isYoung = (mtimeMs: number): boolean => isRacy(mtimeMs, readMs)
   const rows = entries instanceof Rows && files instanceof Rows ? differingRows(entries, files, isYoung) : undefined
   if (rows !== undefined) return { changed: rows, removed: [] }
   const changed: string[] = []
   for (const [path, stat] of files) {
     const known = entries.get(path)
-    if (known === undefined || !sameStat(known.stat, stat) || isYoung(stat.mtimeMs)) changed.push(path)
+    if (known === undefined || !isSameStat(known.stat, stat) || isYoung(stat.mtimeMs)) changed.push(path)
   }
   return { changed, removed: [...entries.keys()].filter((path) => !files.has(path)) }
 }

@@ -40,7 +40,7 @@ export const faultyFs = (inner: FsPort, judge: (op: Op) => Verdict = () => undef
       return run(path, ...rest)
     }
   const onTwo =
-    (call: 'rename' | 'copyFile' | 'link', run: (from: string, to: string) => void) =>
+    (call: 'rename' | 'link', run: (from: string, to: string) => void) =>
     (path: string, to: string): void => {
       pass({ call, path, to })
       run(path, to)
@@ -86,7 +86,10 @@ export const faultyFs = (inner: FsPort, judge: (op: Op) => Verdict = () => undef
     truncate: onPath('truncate', (path: string, length: number) => inner.truncate(path, length)),
     chmod: onPath('chmod', (path: string, mode: number) => inner.chmod(path, mode)),
     utimes: onPath('utimes', (path: string, atimeMs: number, mtimeMs: number) => inner.utimes(path, atimeMs, mtimeMs)),
-    copyFile: onTwo('copyFile', (from, to) => inner.copyFile(from, to)),
+    copyFile: (from, to, how) => {
+      pass({ call: 'copyFile', path: from, to })
+      inner.copyFile(from, to, how)
+    },
     access: onPath('access', (path: string, how: 'read' | 'change') => inner.access(path, how)),
     statfs: onPath('statfs', (path) => inner.statfs(path)),
   }

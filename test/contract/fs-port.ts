@@ -93,6 +93,7 @@ export const fsPortContract = (name: string, make: () => FsPort): void => {
         () => fs.realpath(at('no')),
         () => fs.rename(at('no'), at('b')),
         () => fs.copyFile(at('no'), at('b')),
+        () => fs.link(at('no'), at('b')),
         () => fs.truncate(at('no'), 0),
         () => fs.chmod(at('no'), 0o600),
         () => fs.utimes(at('no'), 0, 0),
@@ -117,6 +118,18 @@ export const fsPortContract = (name: string, make: () => FsPort): void => {
       put(fs, at('c'), 'mine')
       expect(codeOf(() => fs.copyFile(at('a'), at('c')))).toBe('EEXIST')
       expect(take(fs, at('c'))).toBe('mine')
+    })
+
+    test('link gives a file one more name, never takes one that is there, and the file goes with its last', () => {
+      const { fs, at } = setUp()
+      put(fs, at('a'), 'one')
+      fs.link(at('a'), at('b'))
+      expect([fs.lstat(at('b'))?.ino, fs.lstat(at('b'))?.nlink]).toEqual([fs.lstat(at('a'))?.ino, 2])
+      put(fs, at('c'), 'mine')
+      expect(codeOf(() => fs.link(at('a'), at('c')))).toBe('EEXIST')
+      expect(take(fs, at('c'))).toBe('mine')
+      fs.unlink(at('a'))
+      expect([take(fs, at('b')), fs.lstat(at('b'))?.nlink]).toEqual(['one', 1])
     })
 
     test('directories are private unless asked otherwise, listed without . and .., and removed only when empty', () => {

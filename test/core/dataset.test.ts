@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { effectiveIndex, fileVersion, isIgnored, requireVersion } from '../../src/core/dataset.ts'
+import type { Dataset, DatasetOptions } from '../../src/core/dataset.ts'
+import { effectiveIndex, fileVersion, immutablePaths, isIgnored, requireVersion } from '../../src/core/dataset.ts'
 import { dataset } from '../../src/index.ts'
 import { toy } from './toy.ts'
 
@@ -61,6 +62,27 @@ describe('a dataset', () => {
   test('ignores by glob', () => {
     const d = { ignore: ['logs/**', '*.tmp'] }
     expect(['logs/a/b', 'a.tmp', 'data/a.tmp', 'data/a.json'].map((path) => isIgnored(d, path))).toEqual([true, true, false, false])
+  })
+
+  test('says which files are never written again: by globs, or by all paths that there are', () => {
+    const paths = ['archive/a', 'b', 'c']
+    const of = (immutable?: Dataset['immutable']): string[] => [...immutablePaths({ name: 'x', ...(immutable && { immutable }) }, paths)]
+    expect(of()).toEqual([])
+    expect(of(['archive/**'])).toEqual(['archive/a'])
+    expect(of((all) => all.slice(0, -1))).toEqual(['archive/a', 'b'])
+  })
+
+  test.each([
+    ['a text', 'archive/**'],
+    ['numbers', [1]],
+    ['a function that throws', () => [''].map(() => JSON.parse('{'))],
+    ['a function that picks nothing that can be gone through', () => true],
+    ['a function that changes what it is given', (all: string[]) => [all.push('x')].map(String)],
+  ])('is refused when it is loaded, with %s as its immutable files', (_, immutable) => {
+    const { chain: c } = toy()
+    // What a module in plain JavaScript may hold.
+    const options = { name: 'x', chain: c, immutable: immutable as unknown as Dataset['immutable'] } as DatasetOptions
+    expect(() => dataset(options)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }))
   })
 
   test('refuses a version beyond what it knows, with what it knows', () => {

@@ -68,6 +68,12 @@ export const COMMANDS: readonly Command[] = [
   },
   { name: 'migrate', before: run(init), args: () => ['migrate'], nothing: [] },
   {
+    name: 'migrate, which leaves a day that is over as it is',
+    before: run(init, ['migrate', '--to', '1.2.0']),
+    args: () => ['migrate', '--to', '2.0.0'],
+    nothing: [],
+  },
+  {
     name: 'rollback',
     before: async (place) => {
       await run(init, ['migrate'])(place)

@@ -99,7 +99,7 @@ const killedWhen = (fs: FsPort, when: (call: Changing, text: () => string) => bo
       mkdir: last('mkdir', (path, mode) => fs.mkdir(path, mode)),
       rmdir: last('rmdir', (path) => fs.rmdir(path)),
       truncate: last('truncate', (path, length) => fs.truncate(path, length)),
-      copyFile: last('copyFile', (from, to) => fs.copyFile(from, to)),
+      copyFile: last('copyFile', (from, to, how) => fs.copyFile(from, to, how)),
     },
   }
 }

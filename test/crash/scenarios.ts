@@ -108,8 +108,9 @@ const init = (place: Place, fs: FsPort = nodeFsPort): Promise<void> =>
 const inStore = async (place: Place, fs: FsPort, work: (session: Session) => Promise<unknown>): Promise<void> => {
   await writing(contextAt(place, fs), work)
 }
-const upgrade = (place: Place, fs: FsPort = nodeFsPort): Promise<void> =>
-  inStore(place, fs, (session) => migrate(session, undefined, { progress: silent }))
+const upgradeTo = (place: Place, to: string | undefined, fs: FsPort = nodeFsPort): Promise<void> =>
+  inStore(place, fs, (session) => migrate(session, to, { progress: silent }))
+const upgrade = (place: Place, fs: FsPort = nodeFsPort): Promise<void> => upgradeTo(place, undefined, fs)
 const back = (place: Place, fs: FsPort = nodeFsPort): Promise<void> => inStore(place, fs, (session) => rollback(session, {}, true))
 const check = (place: Place, fs: FsPort = nodeFsPort): Promise<void> =>
   inStore(place, fs, (session) => checkpoint(session, session.state.active ?? '', 'edited'))
@@ -243,6 +244,25 @@ const prunable = async (place: Place): Promise<void> => {
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'init', before: nothing, run: init },
   { name: 'migrate', before: (place) => init(place), run: upgrade },
+  {
+    name: 'migrate, which leaves a day that is over as it is',
+    before: async (place) => {
+      await init(place)
+      await upgradeTo(place, '1.2.0')
+    },
+    run: (place, fs) => upgradeTo(place, '2.0.0', fs),
+  },
+  {
+    name: 'rollback to a directory that shares a file with one that was written to',
+    before: async (place) => {
+      await init(place)
+      await upgradeTo(place, '1.2.0')
+      await upgradeTo(place, '2.0.0')
+      edit(join(activeDirectory(place.store), 'data/2025-12-31.json'), (text) => `${text}\n`)
+    },
+    run: back,
+    acknowledged: (store) => (journalOf(store).includes('was written to through another directory') ? [] : ['nothing was put back']),
+  },
   {
     name: 'checkpoint',
     before: async (place) => {

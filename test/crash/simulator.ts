@@ -74,16 +74,21 @@ export class Recorder {
     this.effects.push({ kind: 'edit', ino, bytes })
   }
 
-  #load(path: string): number {
+  #load(path: string, seen = new Map<number, number>()): number {
+    const stat = nodeFs.lstatSync(path)
+    // Two names of one file are one file here as well.
+    const known = stat.isDirectory() ? undefined : seen.get(stat.ino)
+    if (known !== undefined) return known
     const ino = this.#next++
-    if (!nodeFs.lstatSync(path).isDirectory()) {
+    if (!stat.isDirectory()) {
+      seen.set(stat.ino, ino)
       const bytes = nodeFs.readFileSync(path)
       this.baseBytes.set(ino, bytes)
       this.#sizes.set(ino, bytes.length)
       return ino
     }
     const names = new Map<string, number>()
-    for (const name of nodeFs.readdirSync(path)) names.set(name, this.#load(join(path, name)))
+    for (const name of nodeFs.readdirSync(path)) names.set(name, this.#load(join(path, name), seen))
     this.baseNames.set(ino, names)
     this.#folders.set(ino, new Map(names))
     return ino
@@ -174,8 +179,8 @@ export class Recorder {
         const ino = this.#lookup(from)
         if (ino !== undefined) this.#name(to, ino)
       },
-      copyFile: (from, to) => {
-        inner.copyFile(from, to)
+      copyFile: (from, to, how) => {
+        inner.copyFile(from, to, how)
         if (this.#isOutside(to)) return
         const bytes = nodeFs.readFileSync(to)
         const ino = this.#create(to, false)

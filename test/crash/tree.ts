@@ -68,6 +68,8 @@ export const writeTree = (dir: string, tree: Tree, now: Tree | undefined): void 
     if (bytes === null) nodeFs.rmdirSync(join(dir, path))
     else nodeFs.unlinkSync(join(dir, path))
   const kept = new Map(now)
+  // Names of one file have one buffer: on the disk they are one file again.
+  const names = new Map<Buffer, string>()
   const lock: [string, string][] = []
   for (const [path] of gone) kept.delete(path)
   for (const [path, bytes] of tree) {
@@ -77,8 +79,11 @@ export const writeTree = (dir: string, tree: Tree, now: Tree | undefined): void 
       // A new file each time: what stays must not be told from what is new by its inode.
       if (kept.has(path)) nodeFs.unlinkSync(join(dir, path))
       const twin = twinOf(tree, path)
-      if (twin === undefined) nodeFs.writeFileSync(join(dir, path), bytes, { mode: 0o644 })
+      const other = path.startsWith('snapshots/') ? names.get(bytes) : undefined
+      if (other !== undefined) nodeFs.linkSync(join(dir, other), join(dir, path))
+      else if (twin === undefined) nodeFs.writeFileSync(join(dir, path), bytes, { mode: 0o644 })
       else lock.push([twin, path])
+      names.set(bytes, path)
     }
   }
   for (const [twin, path] of lock) nodeFs.linkSync(join(dir, twin), join(dir, path))

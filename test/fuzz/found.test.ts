@@ -124,10 +124,10 @@ describe('a manifest', () => {
 })
 
 describe('an index with a right checksum', () => {
-  /** Columns: counts, then size, times, inode and mode of one file and the mode of one folder, its id and hash, and both names. */
+  /** Columns: counts, then size, times, inode, mode and links of one file and the mode of one folder, its id and hash, and both names. */
   const columns = (changed: { counts?: [number, number]; time?: number; mode?: number; names?: string; hashes?: number }): Buffer =>
     Buffer.concat([
-      Buffer.from(new Float64Array([...(changed.counts ?? [1, 1]), 3, changed.time ?? 17.5, 17.5, 77, 420, changed.mode ?? 493]).buffer),
+      Buffer.from(new Float64Array([...(changed.counts ?? [1, 1]), 3, changed.time ?? 17.5, 17.5, 77, 420, 1, changed.mode ?? 493]).buffer),
       Buffer.alloc(changed.hashes ?? 52, 0xaa),
       Buffer.from(changed.names ?? 'a\0b\0'),
     ])
@@ -137,7 +137,7 @@ describe('an index with a right checksum', () => {
       .update(body)
       .digest('hex')
     return readIndex(
-      memoryFs(new Map([['i', Buffer.concat([Buffer.from(`strata-index 2 ${oid(1)} ${readMs} ${sum}\n`), body])]])),
+      memoryFs(new Map([['i', Buffer.concat([Buffer.from(`strata-index 3 ${oid(1)} ${readMs} ${sum}\n`), body])]])),
       'i',
       oid(1),
     )

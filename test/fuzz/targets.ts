@@ -409,13 +409,13 @@ const pointer = encodePointer({
   hold: { since: AT, reason: 'r' },
 })
 const indexBody = Buffer.concat([
-  Buffer.from(new Float64Array([1, 1, 3, 1700000000000.25, 1700000000000.5, 77, 420, 493]).buffer),
+  Buffer.from(new Float64Array([1, 1, 3, 1700000000000.25, 1700000000000.5, 77, 420, 1, 493]).buffer),
   Buffer.alloc(52, 0xaa),
   text('config.json\0data\0'),
 ])
 const indexFile = (body: Buffer, commit: string = oid(1)): Buffer => {
   const sum = sha('sha256', Buffer.concat([text(`${commit} 1700000000000\n`), body])).toString('hex')
-  return Buffer.concat([text(`strata-index 2 ${commit} 1700000000000 ${sum}\n`), body])
+  return Buffer.concat([text(`strata-index 3 ${commit} 1700000000000 ${sum}\n`), body])
 }
 
 const DOCUMENTS = [

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { immutablePaths } from '../../src/core/dataset.ts'
 import netmonitor, { sampleFiles } from '../../migrations/index.ts'
 import { config, take, textOf, VERSIONS } from './support.ts'
 
@@ -24,6 +25,27 @@ describe('detection', () => {
 })
 
 test('logs and the store are not part of the dataset', () => expect(netmonitor.ignore).toEqual(['logs/**', 'store/**']))
+
+test('a day that is over is never written again, in whatever form, nor what was worked out of it; the newest two are', () => {
+  const paths = [
+    'config.json',
+    'data/2025-12-07.msgpack.gz',
+    'data/2025-12-08.json',
+    'data/2025-12-08.msgpack.gz',
+    'data/2025-12-09.json',
+    'data/2025-12-10.json',
+    'data/2025-12-01_optimized.json',
+    'aggregated/2025-12-08-daily.json',
+    'aggregated/2025-12-08-hourly.json',
+    'aggregated/2025-12-09-daily.json',
+    'aggregated/2026-01-01-daily.json',
+    'index.json',
+  ]
+  const closed = [paths[1], paths[2], paths[3], paths[7], paths[8]]
+  expect([...immutablePaths(netmonitor, paths)]).toEqual(closed)
+  expect([...immutablePaths(netmonitor, paths.slice(0, 1))]).toEqual([])
+  expect([...immutablePaths(netmonitor, ['data/2025-12-09.json', 'data/2025-12-10.json'])]).toEqual([])
+})
 
 test('the chain is the one of the contract', () => {
   const { chain } = netmonitor

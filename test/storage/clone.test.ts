@@ -19,7 +19,7 @@ const aged = (path: string, bytes: Uint8Array | string): string => {
 const statOf = (path: string) => {
   const stat = nodeFsPort.lstat(path)
   if (stat === undefined) throw new Error(`no ${path}`)
-  return { size: stat.size, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs, ino: stat.ino, mode: stat.mode & 0o777 }
+  return { size: stat.size, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs, ino: stat.ino, mode: stat.mode & 0o777, links: stat.nlink }
 }
 
 const usedOn = (dir: string): number => {

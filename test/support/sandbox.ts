@@ -19,7 +19,7 @@ const START = join(ROOT, 'dist/start.js')
 export const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string }
-type How = { env?: Record<string, string>; cwd?: string; program?: string; input?: string; judge?: boolean }
+type How = { env?: Record<string, string>; cwd?: string; program?: string; input?: string; judge?: boolean; timeout?: number }
 
 /** Last day of the sample. */
 const END = '2025-12-14'
@@ -59,7 +59,7 @@ export const sandboxAt = (dir: string, migrations?: string) => {
       env: { ...base, ...how.env },
       input: how.input ?? '',
       maxBuffer: 1 << 28,
-      timeout: 60_000,
+      timeout: how.timeout ?? 60_000,
       encoding: 'utf8',
     })
     if (how.judge !== false) judge()
