@@ -22,7 +22,7 @@ const unlike = (m: AnyMigration, path: string, kind: string): StrataError =>
   })
 
 /** Whether a migration takes files to other paths. */
-export const isMoving = (m: AnyMigration): boolean => Object.values(m.files).some((step) => step.path !== undefined)
+const isMoving = (m: AnyMigration): boolean => Object.values(m.files).some((step) => step.path !== undefined)
 
 /** What a path function gives. Throws MIGRATION_FAILED with the file and the step, INVALID_RESULT for what is no path. */
 const asked = (m: AnyMigration, path: string, kind: string, work: () => string): string => {

@@ -32,7 +32,7 @@ const hasRoomFor = ({ fs, root }: Context, { changes }: Looked): boolean => {
 }
 
 /** The snapshot that is left, what the application wrote into it committed, and what has been written there since a commit. */
-export const leave = async (session: Session, reason: string, since: Snapshot['commit'] | undefined): Promise<Left> => {
+const leave = async (session: Session, reason: string, since: Snapshot['commit'] | undefined): Promise<Left> => {
   const { context } = session
   const active = activeSnapshot(session.state)
   if (active === undefined) throw new StrataError('NO_STORE', 'the store holds no snapshot yet')

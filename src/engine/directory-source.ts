@@ -15,7 +15,7 @@ import type { TaskEnv, TransformTask } from './task-types.ts'
 /** The transformer of the last task: its documents read through ctx serve all batches of one source. */
 let kept: { key: string; transformer: Transformer; source: DirectorySource } | undefined
 
-export class DirectorySource implements Source {
+class DirectorySource implements Source {
   readonly paths: readonly string[]
   readonly #fs: FsPort
   readonly #dataset: Dataset

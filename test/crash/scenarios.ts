@@ -119,6 +119,9 @@ const editActive = ({ store }: Place): void => {
   edit(join(activeDirectory(store), 'config.json'), renamed)
 }
 
+/** A day that is over. What is not older than a moment is copied instead of shared. */
+const closedDay = ({ store }: Place): string => join(activeDirectory(store), 'data/2025-12-31.json')
+
 /** Several files changed, one added, one gone. */
 const editMany = ({ store }: Place): void => {
   const dir = activeDirectory(store)
@@ -249,6 +252,7 @@ export const SCENARIOS: readonly Scenario[] = [
     before: async (place) => {
       await init(place)
       await upgradeTo(place, '1.2.0')
+      age(closedDay(place))
     },
     run: (place, fs) => upgradeTo(place, '2.0.0', fs),
   },
@@ -257,8 +261,9 @@ export const SCENARIOS: readonly Scenario[] = [
     before: async (place) => {
       await init(place)
       await upgradeTo(place, '1.2.0')
+      age(closedDay(place))
       await upgradeTo(place, '2.0.0')
-      edit(join(activeDirectory(place.store), 'data/2025-12-31.json'), (text) => `${text}\n`)
+      edit(closedDay(place), (text) => `${text}\n`)
     },
     run: back,
     acknowledged: (store) => (journalOf(store).includes('was written to through another directory') ? [] : ['nothing was put back']),
