@@ -36,6 +36,9 @@ export type BlobSink = { readonly addBatch: (batch: EncodedBatch) => void }
 export type Progress = ProgressSink['advance']
 export type Workers = { readonly pool: Pool; readonly sink: BlobSink; readonly progress: Progress }
 
+const isSameList = (a: readonly string[], b: readonly string[] | undefined): boolean =>
+  a.length === b?.length && a.every((path, i) => path === b[i])
+
 /** Files on their way through consecutive steps, each by itself: what became of every one of them at every target. */
 export class Pass {
   readonly base: number
@@ -51,6 +54,8 @@ export class Pass {
   #touched: Set<string>[] = []
   readonly #context: Context
   readonly #early: EarlyFlush
+  /** The paths that the results so far were placed by. */
+  #placed: readonly string[] | undefined
   #round = 0
 
   constructor(context: Context, base: number, targets: readonly StageTarget[], offset: number, memo: Memo | null, early: EarlyFlush) {
@@ -146,7 +151,9 @@ export class Pass {
   /** Files whose result depends on one of `changed`, or that have to be elsewhere now that these are the paths there are. */
   dependents(changed: readonly string[], paths: readonly string[]): string[] {
     const set = new Set(changed)
-    const isMoved = this.#misplaced(paths)
+    // Where a file has to be follows from the paths there are, and with these all have been looked at.
+    const isMoved = isSameList(paths, this.#placed) ? () => false : this.#misplaced(paths)
+    this.#placed = paths
     return [...this.results.values()].filter((r) => r.reads.some((read) => isTouched(read, set)) || isMoved(r)).map((r) => r.path)
   }
 
