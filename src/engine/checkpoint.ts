@@ -51,18 +51,50 @@ const quiet = (snapshot: Snapshot, files: ReadonlyMap<string, FileEntry>, direct
   }
 }
 
+type Found = { readonly files: Map<string, FileEntry>; readonly changed: Map<string, Captured>; readonly gone: Set<string> }
+
+const take = ({ files, changed, gone }: Found, known: Known, result: CaptureResult): void => {
+  for (const path of result.gone) gone.add(path)
+  for (const { path, size, sha256, stat, same, oid } of result.files) {
+    const before = known.get(path)
+    files.set(path, { path, size, sha256, mode: stat.mode, oid: same && before !== undefined ? before.oid : oid })
+  }
+  for (const f of result.files) if (!f.same || known.get(f.path)?.mode !== f.stat.mode) changed.set(f.path, f)
+}
+
+const atOnce = (rest: () => void): void => {
+  rest()
+}
+
+type Known = ReadonlyMap<string, FileEntry>
+
+/** A directory as it is to be committed, and what was known of it. */
+const lookAt = ({ context, repository }: Session, snapshot: Snapshot, afresh: boolean): { looked: Looked; known: Known } => {
+  if (afresh) return { looked: lookAfresh(context, snapshot.id), known: new Map() }
+  const looked = look(context, snapshot)
+  return { looked, known: knownFiles(looked, repository, snapshot.commit) }
+}
+
+const goneFrom = ({ index, changes }: Looked, known: Known): Set<string> =>
+  new Set(index === undefined ? [...known.keys()].filter((path) => !changes.scanned.files.has(path)) : changes.removed)
+
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
  * without a difference in content nothing is written but the index. `afresh`: nothing that was known counts, every file is read and
- * stored (a repair, where the repository has lost what the last commit held). Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
+ * stored (a repair, where the repository has lost what the last commit held). `later` takes what can wait: branches and the index.
+ * Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
  */
-export const checkpoint = async (session: Session, id: string, reason: string, afresh = false): Promise<Checkpointed> => {
+export const checkpoint = async (
+  session: Session,
+  id: string,
+  reason: string,
+  { afresh = false, later = atOnce }: { afresh?: boolean; later?: (rest: () => void) => void } = {},
+): Promise<Checkpointed> => {
   const { context, repository } = session
   const { fs, paths, dataset } = context
   const snapshot = session.state.snapshots[id]
   if (snapshot === undefined) throw new Error(`no snapshot ${id}`)
-  const looked = afresh ? lookAfresh(context, id) : look(context, snapshot)
-  const known = afresh ? new Map<string, FileEntry>() : knownFiles(looked, repository, snapshot.commit)
+  const { looked, known } = lookAt(session, snapshot, afresh)
   const { scanned } = looked.changes
   if (isQuiet(looked)) return quiet(snapshot, known, scanned.directories)
 
@@ -71,26 +103,13 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
   const pool = poolFor(context, bytes)
   const transaction = repository.begin()
-  const files = new Map<string, FileEntry>(known)
-  const changed = new Map<string, Captured>()
-  const gone = new Set(looked.index === undefined ? [...known.keys()].filter((path) => !scanned.files.has(path)) : looked.changes.removed)
-  const take = (result: CaptureResult): void => {
-    transaction.addBatch(result.pack)
-    for (const path of result.gone) gone.add(path)
-    for (const f of result.files) {
-      const before = known.get(f.path)
-      files.set(f.path, {
-        path: f.path,
-        size: f.size,
-        sha256: f.sha256,
-        mode: f.stat.mode,
-        oid: f.same && before !== undefined ? before.oid : f.oid,
-      })
-      if (!f.same || before?.mode !== f.stat.mode) changed.set(f.path, f)
-    }
-  }
+  const found = { files: new Map<string, FileEntry>(known), changed: new Map<string, Captured>(), gone: goneFrom(looked, known) }
+  const { files, changed, gone } = found
   try {
-    await pool.each(tasks, take)
+    await pool.each(tasks, (result) => {
+      transaction.addBatch(result.pack)
+      take(found, known, result)
+    })
     for (const path of gone) files.delete(path)
     // The index will say that what these files hold is known: so it must be on the disk, not only in its cache.
     await flushFiles(
@@ -106,7 +125,10 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
         : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone), afresh }, transaction)
     if (stored === undefined) transaction.abort()
     const now = session.state.snapshots[id] ?? snapshot
-    remember(context, id, now.commit, files, scanned, looked.startedMs)
+    later(() => {
+      if (stored !== undefined) session.project()
+      remember(context, id, now.commit, files, scanned, looked.startedMs)
+    })
     return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, manifest }
   } catch (error) {
     transaction.abort()
@@ -148,6 +170,5 @@ const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction:
       slice,
     },
   })
-  session.project()
   return true
 }
