@@ -29,10 +29,40 @@ const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
 const fileRow = (f: FileEntry, name: string): string => `f ${octal(f.mode)} ${f.size} ${f.sha256} ${escapeRow(name)}\n`
 const directoryRow = (d: DirectoryEntry, name: string): string => `d ${octal(d.mode)} ${escapeRow(name)}\n`
 
+/** What manifests and trees say of a file. It is wanted again at the next commit, of which most files are those of the one before. */
+type FileText = {
+  readonly folder: string
+  readonly name: string
+  readonly treeName: string
+  /** Its row under its name, and under its whole path. */
+  readonly row: string
+  readonly pathRow: string
+  /** The hash of its name puts its row into a bucket, where there are several. */
+  key: string | undefined
+}
+const texts = new WeakMap<FileEntry, FileText>()
+
+const textOf = (f: FileEntry): FileText => {
+  const known = texts.get(f)
+  if (known !== undefined) return known
+  const end = f.path.lastIndexOf('/')
+  const name = f.path.slice(end + 1)
+  const made = {
+    folder: f.path.slice(0, Math.max(0, end)),
+    name,
+    treeName: treeName(name),
+    row: fileRow(f, name),
+    pathRow: fileRow(f, f.path),
+    key: undefined,
+  }
+  texts.set(f, made)
+  return made
+}
+
 /** SHA-256 over the rows of all files and directories with their whole paths, sorted by path bytes: the snapshot's identity. */
 export const manifestDigest = (m: Manifest): string => {
   const rows = [
-    ...m.files.map((f) => [f.path, fileRow(f, f.path)] as const),
+    ...m.files.map((f) => [f.path, textOf(f).pathRow] as const),
     ...m.directories.map((d) => [d.path, directoryRow(d, d.path)] as const),
   ]
   rows.sort(([a], [b]) => compareBytes(a, b))
@@ -47,7 +77,7 @@ export const manifestDigest = (m: Manifest): string => {
   return sum.digest('hex')
 }
 
-type Folder = { files: [string, FileEntry][]; folders: Map<string, Folder>; modes: Map<string, DirectoryEntry> }
+type Folder = { files: FileEntry[]; folders: Map<string, Folder>; modes: Map<string, DirectoryEntry> }
 const folder = (): Folder => ({ files: [], folders: new Map(), modes: new Map() })
 
 const descend = (root: Folder, names: readonly string[]): Folder => {
@@ -70,9 +100,12 @@ const asFolders = (m: Manifest): Folder => {
     descend(root, names)
     descend(root, names.slice(0, -1)).modes.set(names.at(-1) ?? '', d)
   }
+  // Files of one folder follow each other.
+  let [path, at] = ['', root]
   for (const f of m.files) {
-    const names = f.path.split('/')
-    descend(root, names.slice(0, -1)).files.push([names.at(-1) ?? '', f])
+    const { folder: own } = textOf(f)
+    if (own !== path) [path, at] = [own, own === '' ? root : descend(root, own.split('/'))]
+    at.files.push(f)
   }
   return root
 }
@@ -88,9 +121,9 @@ const putTree = (rows: readonly TreeRow[], sink: Sink): Oid => {
 
 /** The dataset itself as a git tree. Git has no empty directories: those live in the manifest alone. */
 const filesTree = (at: Folder, sink: Sink): Oid | null => {
-  const rows: TreeRow[] = at.files.map(([name, f]) => ({
+  const rows: TreeRow[] = at.files.map((f) => ({
     mode: (f.mode & 0o100) === 0 ? '100644' : '100755',
-    name: treeName(name),
+    name: textOf(f).treeName,
     oid: f.oid,
   }))
   for (const [name, child] of at.folders) {
@@ -100,37 +133,43 @@ const filesTree = (at: Folder, sink: Sink): Oid | null => {
   return rows.length === 0 ? null : putTree(rows, sink)
 }
 
-type NamedRow = readonly [name: string, row: string]
+/** `name` sorts a row; its `key`, the hash of the name, puts it into a bucket, so that one new file changes one of them. */
+type NamedRow = { readonly name: string; readonly row: string; readonly key: () => string }
+
+const keyOf = (text: FileText): string => (text.key ??= hash('sha256', text.name))
+
+const namedRows = (at: Folder): NamedRow[] => {
+  const rows = at.files.map((f): NamedRow => {
+    const text = textOf(f)
+    return { name: text.name, row: text.row, key: () => keyOf(text) }
+  })
+  for (const name of at.folders.keys())
+    rows.push({ name, row: directoryRow(at.modes.get(name) ?? { path: name, mode: 0o755 }, name), key: () => hash('sha256', name) })
+  return rows.sort((a, b) => compareBytes(a.name, b.name))
+}
 
 const putBucket = (prefix: string, rows: readonly NamedRow[], sink: Sink): TreeRow => {
-  const bytes = encoder.encode(rows.map(([, row]) => row).join(''))
+  const bytes = encoder.encode(rows.map(({ row }) => row).join(''))
   const oid = blobOid(bytes)
   sink({ type: 'blob', oid, bytes })
   return { mode: '100644', name: prefix === '' ? 'rows' : `rows-${prefix}`, oid }
 }
-
-/** The hash of a name puts its row into a bucket, so that one new file changes one of them. */
-const hashed = (rows: readonly NamedRow[]): readonly NamedRow[] =>
-  rows.length <= BUCKET_ROWS ? rows : rows.map(([name, row]) => [hash('sha256', name), row])
 
 /** Splits by the next digit of what each row is named by. */
 const buckets = (prefix: string, rows: readonly NamedRow[], sink: Sink): TreeRow[] => {
   if (rows.length <= BUCKET_ROWS) return [putBucket(prefix, rows, sink)]
   const split = new Map<string, NamedRow[]>()
   for (const row of rows) {
-    const next = prefix + (row[0][prefix.length] ?? '')
-    const part = split.get(next)
-    if (part === undefined) split.set(next, [row])
+    const digit = row.key()[prefix.length] ?? ''
+    const part = split.get(digit)
+    if (part === undefined) split.set(digit, [row])
     else part.push(row)
   }
-  return [...split].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([key, part]) => buckets(key, part, sink))
+  return [...split].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([digit, part]) => buckets(prefix + digit, part, sink))
 }
 
 const manifestTree = (at: Folder, sink: Sink): Oid => {
-  const rows: NamedRow[] = at.files.map(([name, f]) => [name, fileRow(f, name)] as const)
-  for (const name of at.folders.keys()) rows.push([name, directoryRow(at.modes.get(name) ?? { path: name, mode: 0o755 }, name)])
-  rows.sort(([a], [b]) => compareBytes(a, b))
-  const entries = buckets('', hashed(rows), sink)
+  const entries = buckets('', namedRows(at), sink)
   for (const [name, child] of at.folders) entries.push({ mode: '40000', name: `in-${treeName(name)}`, oid: manifestTree(child, sink) })
   return putTree(entries, sink)
 }

@@ -53,14 +53,40 @@ const quiet = (snapshot: Snapshot, files: ReadonlyMap<string, FileEntry>, direct
   }
 }
 
+type Known = ReadonlyMap<string, FileEntry>
+
+/** What a checkpoint has found; `written`: files whose bytes may not be on the disk yet. */
+type Found = {
+  readonly files: Map<string, FileEntry>
+  readonly changed: Map<string, Captured>
+  readonly gone: Set<string>
+  readonly written: string[]
+}
+
 /** Whether a file was written since it was last read, be it with the same bytes. */
 const wasWritten = ({ index }: Looked, { path, stat }: Captured): boolean => {
   const known = index?.entries.get(path)?.stat
   return known === undefined || !isSameButCtime(known, stat)
 }
 
+const take = ({ files, changed, gone, written }: Found, looked: Looked, known: Known, result: CaptureResult): void => {
+  for (const path of result.gone) gone.add(path)
+  for (const f of result.files) {
+    const { path, size, sha256, stat, same, oid } = f
+    const before = known.get(path)
+    files.set(path, { path, size, sha256, mode: stat.mode, oid: same && before !== undefined ? before.oid : oid })
+    const isEdited = !same || before?.mode !== stat.mode
+    if (isEdited) changed.set(path, f)
+    if (isEdited || wasWritten(looked, f)) written.push(path)
+  }
+}
+
+const atOnce = (rest: () => void): void => {
+  rest()
+}
+
 /** A directory as it is to be committed, and what was known of it: what came in through another name of a file is put back first. */
-const lookAt = (session: Session, snapshot: Snapshot, afresh: boolean): { looked: Looked; known: ReadonlyMap<string, FileEntry> } => {
+const lookAt = (session: Session, snapshot: Snapshot, afresh: boolean): { looked: Looked; known: Known } => {
   const { context, state, repository } = session
   if (afresh) return { looked: lookAfresh(context, snapshot.id), known: new Map() }
   const looked = look(context, snapshot)
@@ -69,13 +95,22 @@ const lookAt = (session: Session, snapshot: Snapshot, afresh: boolean): { looked
   return { looked: isPutBack ? look(context, snapshot) : looked, known }
 }
 
+const goneFrom = ({ index, changes }: Looked, known: Known): Set<string> =>
+  new Set(index === undefined ? [...known.keys()].filter((path) => !changes.scanned.files.has(path)) : changes.removed)
+
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
  * without a difference in content nothing is written but the index. What was written into a directory that is not active through another
  * name of a file is put back first. `afresh`: nothing that was known counts, every file is read and
- * stored (a repair, where the repository has lost what the last commit held). Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
+ * stored (a repair, where the repository has lost what the last commit held). `later` takes what can wait: branches and the index.
+ * Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
  */
-export const checkpoint = async (session: Session, id: string, reason: string, afresh = false): Promise<Checkpointed> => {
+export const checkpoint = async (
+  session: Session,
+  id: string,
+  reason: string,
+  { afresh = false, later = atOnce }: { afresh?: boolean; later?: (rest: () => void) => void } = {},
+): Promise<Checkpointed> => {
   const { context, repository } = session
   const { fs, paths, dataset } = context
   const snapshot = session.state.snapshots[id]
@@ -89,33 +124,21 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
   const pool = poolFor(context, bytes)
   const transaction = repository.begin()
-  const files = new Map<string, FileEntry>(known)
-  const changed = new Map<string, Captured>()
-  const written: string[] = []
-  const gone = new Set(looked.index === undefined ? [...known.keys()].filter((path) => !scanned.files.has(path)) : looked.changes.removed)
-  const take = (result: CaptureResult): void => {
-    transaction.addBatch(result.pack)
-    for (const path of result.gone) gone.add(path)
-    for (const f of result.files) {
-      const before = known.get(f.path)
-      files.set(f.path, {
-        path: f.path,
-        size: f.size,
-        sha256: f.sha256,
-        mode: f.stat.mode,
-        oid: f.same && before !== undefined ? before.oid : f.oid,
-      })
-      const isEdited = !f.same || before?.mode !== f.stat.mode
-      if (isEdited) changed.set(f.path, f)
-      if (isEdited || wasWritten(looked, f)) written.push(join(paths.snapshot(id), f.path))
-    }
-  }
+  const found: Found = { files: new Map(known), changed: new Map(), gone: goneFrom(looked, known), written: [] }
+  const { files, changed, gone } = found
   try {
-    await pool.each(tasks, take)
+    await pool.each(tasks, (result) => {
+      transaction.addBatch(result.pack)
+      take(found, looked, known, result)
+    })
     for (const path of gone) files.delete(path)
     // The index will say that what these files hold is known: so it must be on the disk, not only in its cache. That goes for the same
     // bytes, written once more, too: a new snapshot may give such a file another name, and rely on it.
-    await flushFiles(fs, written, true)
+    await flushFiles(
+      fs,
+      found.written.map((path) => join(paths.snapshot(id), path)),
+      true,
+    )
     const manifest = manifestOf(files.values(), scanned.directories)
     const edited = [...changed.keys(), ...gone]
     const stored =
@@ -124,7 +147,10 @@ export const checkpoint = async (session: Session, id: string, reason: string, a
         : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone), afresh }, transaction)
     if (stored === undefined) transaction.abort()
     const now = session.state.snapshots[id] ?? snapshot
-    remember(context, id, now.commit, files, scanned, looked.startedMs)
+    later(() => {
+      if (stored !== undefined) session.project()
+      remember(context, id, now.commit, files, scanned, looked.startedMs)
+    })
     return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, manifest }
   } catch (error) {
     transaction.abort()
@@ -166,6 +192,5 @@ const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction:
       slice,
     },
   })
-  session.project()
   return true
 }

@@ -7,7 +7,7 @@ import type { Snapshot } from '../core/state.ts'
 import type { Repository } from '../storage/repository.ts'
 import type { Changes, FileStat, Index, IndexEntry, Scanned } from '../storage/scan.ts'
 import { readIndex, writeIndex } from '../storage/index-file.ts'
-import { changesSince, isRacy, scanDirectory } from '../storage/scan.ts'
+import { changesSince, isRacy, isSameStat, scanDirectory } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 
 /** A snapshot's directory as it is now, held against its index. */
@@ -65,6 +65,10 @@ export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['
 export const knownFiles = (looked: Looked, repository: Repository, commit: Oid): ReadonlyMap<string, FileEntry> =>
   looked.index?.entries ?? new Map(repository.manifest(commit).files.map((f) => [f.path, f]))
 
+/** The entry that there was, where it still holds: what has been worked out of it counts on. */
+const entryOf = (file: FileEntry | IndexEntry, stat: FileStat): IndexEntry =>
+  'stat' in file && file.mode === stat.mode && isSameStat(file.stat, stat) ? file : { ...file, mode: stat.mode, stat }
+
 /** Remembers what a directory's files are, so that the next scan need not read them. A full disk only makes that scan slower. */
 export const remember = (
   context: Context,
@@ -77,7 +81,7 @@ export const remember = (
   const entries = new Map<string, IndexEntry>()
   for (const [path, stat] of scanned.files) {
     const file = files.get(path)
-    if (file !== undefined) entries.set(path, { ...file, mode: stat.mode, stat })
+    if (file !== undefined) entries.set(path, entryOf(file, stat))
   }
   store(context, id, { entries, directories: scanned.directories, commit, readMs })
 }

@@ -214,7 +214,7 @@ export const recommit = async (work: Work, session: Session): Promise<void> => {
   for (const { id, commit } of Object.values(session.state.snapshots)) {
     if (work.context.fs.lstat(work.context.paths.snapshot(id)) === undefined) continue
     if (attempt(() => session.repository.manifest(commit)) !== undefined) continue
-    await checkpoint(session, id, 'repaired', true)
+    await checkpoint(session, id, 'repaired', { afresh: true })
     work.actions.push(`commit the directory of ${id} anew: the repository has lost what it held`)
   }
 }

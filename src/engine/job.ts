@@ -113,21 +113,18 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
   const first = await catchUp(work, spec)
   const prepared = await prepare(work, await stageAll(work, spec, first.files))
   const pausing = await pause(work, spec, online)
-  let rest: () => void
+  // What need not be done while the application waits.
+  const rests: (() => void)[] = []
   try {
-    const now = await catchLast(work, spec, online)
+    const now = await catchLast(work, spec, online, rests)
     const staged = await stageAll(work, spec, now.files)
     const renewed = await flushAgain(work, staged, prepared)
-    rest = await sealAndSwitch(work, spec, {
-      now,
-      staged,
-      scanned: renewed.map((r) => r.scanned),
-      online: { renewed, elapsedMs: pausing.elapsedMs },
-    })
+    const scanned = renewed.map((r) => r.scanned)
+    rests.push(await sealAndSwitch(work, spec, { now, staged, scanned, online: { renewed, elapsedMs: pausing.elapsedMs } }))
   } finally {
     await pausing.resume()
   }
-  rest()
+  for (const rest of rests) rest()
 }
 
 type Ready = {
@@ -194,11 +191,15 @@ const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promis
       ...(online === undefined ? {} : { pausedMs: online.elapsedMs() }),
     },
   )
-  session.project()
-  if (online !== undefined) context.log('info', `the application waited ${online.elapsedMs()} ms for the switch`)
-  logSteps(context, staged, targets)
+  if (online === undefined) session.project()
+  else session.projectCurrent()
+  const pausedMs = online?.elapsedMs()
   return () => {
-    if (online !== undefined) indexAll(work, made.sealed, scanned)
+    logSteps(context, staged, targets)
+    if (online === undefined) return
+    context.log('info', `the application waited ${pausedMs ?? 0} ms for the switch`)
+    session.project()
+    indexAll(work, made.sealed, scanned)
   }
 }
 

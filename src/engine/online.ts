@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StrataError } from '../core/errors.ts'
-import type { Scanned } from '../storage/scan.ts'
+import type { FileStat, Scanned } from '../storage/scan.ts'
 import { statFile } from '../storage/scan.ts'
 import { flushFiles, fsyncDirectory } from '../storage/durable.ts'
 import type { Checkpointed } from './checkpoint.ts'
@@ -24,10 +24,10 @@ const QUIET_MS = 200
 const PATIENCE_MS = 5_000
 
 /** One round of taking in what was written; files that changed while they were transformed wait for the next. */
-const round = async (work: JobWork, spec: JobSpec): Promise<{ now: Checkpointed; todo: number }> => {
+const round = async (work: JobWork, spec: JobSpec, later?: (rest: () => void) => void): Promise<{ now: Checkpointed; todo: number }> => {
   throwIfCancelled(work.signal)
   work.staging.links.tell(work.session.context, work.session.state)
-  const now = await checkpoint(work.session, spec.from.id, 'written while migrating')
+  const now = await checkpoint(work.session, spec.from.id, 'written while migrating', later === undefined ? {} : { later })
   const missing = [...now.files.keys()].filter((path) => work.staging.result(path) === undefined)
   const again = [...new Set([...now.changed, ...missing])]
   if (again.length > 0) await spec.catchUp?.(work, again, now)
@@ -44,13 +44,21 @@ export const catchUp = async (work: JobWork, spec: JobSpec): Promise<Checkpointe
 
 /**
  * What was written last. Of an application that does not pause the last of it stays behind: it is carried over when the directory is
- * looked at the next time. But every file is there, as it was at some moment. Throws UNSTABLE.
+ * looked at the next time. But every file is there, as it was at some moment. `rests` gets what can wait until the application goes on.
+ * Throws UNSTABLE.
  */
-export const catchLast = async (work: JobWork, spec: JobSpec, { pause: hasPaused }: OnlineOptions): Promise<Checkpointed> => {
+export const catchLast = async (
+  work: JobWork,
+  spec: JobSpec,
+  { pause: hasPaused }: OnlineOptions,
+  rests: (() => void)[],
+): Promise<Checkpointed> => {
   // An application that was asked to pause writes nothing that a second look would find.
   const rounds = hasPaused === undefined ? LAST_ROUNDS : 1
   for (let n = 1; n <= MOST_ROUNDS; n++) {
-    const { now, todo } = await round(work, spec)
+    // A further round goes by the index that the one before has made.
+    for (const rest of rests.splice(0)) rest()
+    const { now, todo } = await round(work, spec, (rest) => rests.push(rest))
     const isWhole = [...now.files.keys()].every((path) => work.staging.result(path) !== undefined)
     if (isWhole && (todo === 0 || n >= rounds)) return now
   }
@@ -100,17 +108,29 @@ const foldersTo = (path: string): string[] => {
 /** What a staged directory is after the last round, and which of its files were not compared before the pause. */
 export type Renewed = { readonly changed: ReadonlySet<string>; readonly scanned: Scanned }
 
+type NewStat = readonly [path: string, stat: FileStat | undefined]
+
+const withStats = (before: Scanned['files'], stats: readonly NewStat[]): Scanned['files'] => {
+  const files = new Map(before)
+  for (const [path, stat] of stats)
+    if (stat === undefined) files.delete(path)
+    else files.set(path, stat)
+  return files
+}
+
 /** The scan of before the pause with new stats of the files that were written since; anew where there are other folders. */
 const scanAgain = (context: Context, dir: string, before: Scanned, touched: ReadonlySet<string>): Scanned => {
   const known = new Set(before.directories.map((d) => d.path))
   if ([...touched].some((path) => foldersTo(path).some((folder) => folder !== '' && !known.has(folder)))) return scan(context, dir)
-  const files = new Map(before.files)
-  for (const path of touched) {
-    const stat = statFile(context.fs, join(dir, path))
-    if (stat === undefined) files.delete(path)
-    else files.set(path, stat)
+  const stats = [...touched].map((path): NewStat => [path, statFile(context.fs, join(dir, path))])
+  let files: Scanned['files'] | undefined
+  return {
+    directories: before.directories,
+    // Put together when it is asked for, which is when the application goes on.
+    get files() {
+      return (files ??= withStats(before.files, stats))
+    },
   }
-  return { files, directories: before.directories }
 }
 
 /** Flushes what has changed in the staged directories since they were prepared. */

@@ -40,6 +40,9 @@ export type Workers = { readonly pool: Pool; readonly sink: BlobSink; readonly p
 
 const sizeOf = (files: readonly { readonly size: number }[]): number => files.reduce((sum, { size }) => sum + size, 0)
 
+const isSameList = (a: readonly string[], b: readonly string[] | undefined): boolean =>
+  a.length === b?.length && a.every((path, i) => path === b[i])
+
 /** Files on their way through consecutive steps, each by itself: what became of every one of them at every target. */
 export class Pass {
   readonly base: number
@@ -56,6 +59,8 @@ export class Pass {
   readonly #context: Context
   readonly #early: EarlyFlush
   readonly #links: Links
+  /** The paths that the results so far were placed by. */
+  #placed: readonly string[] | undefined
   #round = 0
 
   constructor(
@@ -162,7 +167,9 @@ export class Pass {
   /** Files whose result depends on one of `changed`, or that have to be elsewhere now that these are the paths there are. */
   dependents(changed: readonly string[], paths: readonly string[]): string[] {
     const set = new Set(changed)
-    const isMoved = this.#misplaced(paths)
+    // Where a file has to be follows from the paths there are, and with these all have been looked at.
+    const isMoved = isSameList(paths, this.#placed) ? () => false : this.#misplaced(paths)
+    this.#placed = paths
     return [...this.results.values()].filter((r) => r.reads.some((read) => isTouched(read, set)) || isMoved(r)).map((r) => r.path)
   }
 

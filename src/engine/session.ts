@@ -98,18 +98,17 @@ export class Session {
    * does; HEAD comes last, because an application waits for CURRENT, and nobody for HEAD.
    */
   project(): string[] {
-    // Whoever has claimed the journal since writes them from what it reads there, this session's events included.
-    if (this.#journal.isOverruled) return []
     const done: string[] = []
-    const isDone = this.#unlessGitIsAtWork(() => {
-      this.#projectRefs(done)
-    })
-    this.#projectCurrent(done)
-    if (isDone)
+    if (this.#projectUntilCurrent(done))
       this.#unlessGitIsAtWork(() => {
         this.#projectHead(done)
       })
     return done
+  }
+
+  /** `project` up to CURRENT, for which an application waits; the caller owes the rest. */
+  projectCurrent(): void {
+    this.#projectUntilCurrent([])
   }
 
   get seconds(): number {
@@ -156,7 +155,18 @@ export class Session {
     done.push('refs')
   }
 
-  #projectCurrent(done: string[]): void {
+  /** False where HEAD has to wait as well. */
+  #projectUntilCurrent(done: string[]): boolean {
+    // Whoever has claimed the journal since writes them from what it reads there, this session's events included.
+    if (this.#journal.isOverruled) return false
+    const isDone = this.#unlessGitIsAtWork(() => {
+      this.#projectRefs(done)
+    })
+    this.#writeCurrent(done)
+    return isDone
+  }
+
+  #writeCurrent(done: string[]): void {
     const current = this.#current()
     if (current === undefined) return
     this.claim()

@@ -178,7 +178,8 @@ export class Staging {
     for (const result of pass.results.values()) {
       for (const made of result.steps[own] ?? []) {
         this.#refuseTwice(files, made, result)
-        files.set(made.path, { path: made.path, size: made.size, sha256: made.sha256, mode: made.mode, oid: made.oid })
+        // The same each time: what a manifest says of it is worked out once.
+        files.set(made.path, made)
       }
       if (result.issues.length > 0) issues.push(...issuesAt(result.issues, versions, own))
     }

@@ -25,8 +25,7 @@ const digest = (commit: string, readMs: number | string, body: Uint8Array): stri
 
 const bytesOf = (numbers: Float64Array): Buffer => Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
 
-const encode = ({ entries, directories }: Index): Buffer => {
-  const files = [...entries.values()]
+const encode = (files: readonly IndexEntry[], directories: Index['directories']): { numbers: Float64Array; body: Buffer } => {
   const n = files.length
   const numbers = new Float64Array(2 + n * COLUMNS + directories.length)
   numbers[0] = n
@@ -43,15 +42,23 @@ const encode = ({ entries, directories }: Index): Buffer => {
     2 + n * COLUMNS,
   )
   const names = [...files, ...directories].map(({ path }) => `${path}\0`).join('')
-  return Buffer.concat([bytesOf(numbers), ids, sums, Buffer.from(names)])
+  return { numbers, body: Buffer.concat([bytesOf(numbers), ids, sums, Buffer.from(names)]) }
 }
 
-/** Returns the index as it will be read. */
+/** Returns the same index, with its numbers in columns. */
 export const writeIndex = (fs: FsPort, path: string, index: Index): Index => {
-  const { commit, readMs } = index
-  const body = encode(index)
+  const { commit, readMs, directories } = index
+  const files = [...index.entries.values()]
+  const { numbers, body } = encode(files, directories)
   replaceFile(fs, path, Buffer.concat([Buffer.from(`${MAGIC} ${commit} ${readMs} ${digest(commit, readMs, body)}\n`), body]))
-  return { ...(decode(body) ?? index), commit, readMs }
+  const stats = numbers.subarray(2, 2 + files.length * COLUMNS)
+  const entryAt = (row: number): IndexEntry => {
+    const entry = files[row]
+    if (entry === undefined) throw new RangeError(`an index of ${files.length} files has no row ${row}`)
+    return entry
+  }
+  const paths = files.map((f) => f.path)
+  return { ...index, entries: new Rows(paths, stats, entryAt) }
 }
 
 /** The numbers from `offset` on; undefined where there are not as many, or one is none. */

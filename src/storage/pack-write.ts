@@ -51,9 +51,9 @@ const deflate = (bytes: Uint8Array): Buffer =>
   bytes.byteLength <= SMALL ? deflateSync(bytes, { level: 1, windowBits: 12, memLevel: 5 }) : deflateSync(bytes, { level: 1 })
 
 /** Encodes one object: pure, synchronous, fit for workers. */
-export const packEntry = (type: ObjectType, bytes: Uint8Array): PackEntry => {
+export const packEntry = (type: ObjectType, bytes: Uint8Array, oid = objectOid(type, bytes)): PackEntry => {
   const data = Buffer.concat([entryHeader(type, bytes.byteLength), deflate(bytes)])
-  return { oid: objectOid(type, bytes), crc32: crc32(data), size: bytes.byteLength, data }
+  return { oid, crc32: crc32(data), size: bytes.byteLength, data }
 }
 
 export const encodeEntries = (objects: readonly { readonly type: ObjectType; readonly bytes: Uint8Array }[]): EncodedBatch => {

@@ -97,18 +97,21 @@ export class Transaction {
   }
 
   addObject(type: ObjectType, bytes: Uint8Array): Oid {
-    const oid = objectOid(type, bytes)
+    return this.#add(type, bytes, objectOid(type, bytes))
+  }
+
+  #add(type: ObjectType, bytes: Uint8Array, oid: Oid): Oid {
     this.#fresh.set(oid, bytes)
     this.#held += bytes.byteLength
     if (this.#repository.packs.has(oid)) return oid
     this.#meta ??= this.#open()
-    this.#meta.add(packEntry(type, bytes))
+    this.#meta.add(packEntry(type, bytes, oid))
     return oid
   }
 
   /** The trees and manifest of a snapshot, and its commit. */
   addSnapshot(manifest: Manifest, info: (digest: string) => CommitInfo): StoredCommit {
-    const tree = snapshotTree(manifest, ({ type, bytes }) => this.addObject(type, bytes))
+    const tree = snapshotTree(manifest, ({ type, bytes, oid }) => this.#add(type, bytes, oid))
     const digest = manifestDigest(manifest)
     const { message, parents, timestamp } = info(digest)
     return { commit: this.addCommit(tree, { parents, message, timestamp }), manifest: digest }
@@ -116,7 +119,7 @@ export class Transaction {
 
   /** The trees and manifest of a snapshot that may be committed later. */
   addTrees(manifest: Manifest): void {
-    snapshotTree(manifest, ({ type, bytes }) => this.addObject(type, bytes))
+    snapshotTree(manifest, ({ type, bytes, oid }) => this.#add(type, bytes, oid))
   }
 
   /** A commit of a tree that is there. */

@@ -28,12 +28,14 @@ export class Rows<V> implements ReadonlyMap<string, V> {
   readonly numbers: Float64Array
   readonly #make: (row: number) => V
   #rows: ReadonlyMap<string, number> | undefined
+  readonly #made: V[]
 
-  /** `make` gives the same for the same row, always. */
+  /** `make` is asked once for a row. */
   constructor(paths: readonly string[], numbers: Float64Array, make: (row: number) => V) {
     this.paths = paths
     this.numbers = numbers
     this.#make = make
+    this.#made = new Array<V>(paths.length)
   }
 
   get size(): number {
@@ -46,7 +48,7 @@ export class Rows<V> implements ReadonlyMap<string, V> {
 
   get(path: string): V | undefined {
     const row = this.#all.get(path)
-    return row === undefined ? undefined : this.#make(row)
+    return row === undefined ? undefined : this.#at(row)
   }
 
   forEach(each: (value: V, path: string, map: ReadonlyMap<string, V>) => void): void {
@@ -58,15 +60,19 @@ export class Rows<V> implements ReadonlyMap<string, V> {
   }
 
   *values(): MapIterator<V> {
-    for (const row of this.#all.values()) yield this.#make(row)
+    for (const row of this.#all.values()) yield this.#at(row)
   }
 
   *entries(): MapIterator<[string, V]> {
-    for (const [path, row] of this.#all) yield [path, this.#make(row)]
+    for (const [path, row] of this.#all) yield [path, this.#at(row)]
   }
 
   [Symbol.iterator](): MapIterator<[string, V]> {
     return this.entries()
+  }
+
+  #at(row: number): V {
+    return (this.#made[row] ??= this.#make(row))
   }
 
   get #all(): ReadonlyMap<string, number> {
