@@ -14,7 +14,7 @@ import type { Links } from './links.ts'
 import type { Memo } from './memo.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
-import type { RecallResult, RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
+import type { RecallOutput, RecallResult, RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
 
 /** How often it is told how far a large file is. */
 const TICK_MS = 250
@@ -42,6 +42,9 @@ const sizeOf = (files: readonly { readonly size: number }[]): number => files.re
 
 const isSameList = (a: readonly string[], b: readonly string[] | undefined): boolean =>
   a.length === b?.length && a.every((path, i) => path === b[i])
+
+/** What gets another name is neither read nor flushed. */
+const isRead = ({ from }: RecallOutput): boolean => from?.stat === undefined
 
 /** Files on their way through consecutive steps, each by itself: what became of every one of them at every target. */
 export class Pass {
@@ -178,7 +181,7 @@ export class Pass {
     return [...this.results.values()].filter((r) => r.steps.at(-1)?.some((made) => paths.has(made.path))).map((r) => r.path)
   }
 
-  #written({ steps }: Transformed): string[] {
+  #written({ steps }: Pick<Transformed, 'steps'>): string[] {
     return steps.flatMap((outputs, i) => outputs.map(({ path }) => join(this.directory(i), path)))
   }
 
@@ -214,7 +217,7 @@ export class Pass {
         this.take(result, files)
         this.remembered.add(result.path)
       }
-      this.#early.add(results.flatMap((result) => this.#written(result)))
+      this.#early.add(results.flatMap((result) => this.#written({ steps: result.steps.map((some) => some.filter(isRead)) })))
       memo.add(results, files)
       const sum = (of: (path: string) => number): number => done.reduce((n, path) => n + of(path), 0)
       progress(
@@ -225,8 +228,7 @@ export class Pass {
         done.length,
       )
     }
-    // What only gets another name is not read.
-    await pool.each(tasks, take, sizeOf(usable.flatMap(({ steps }) => steps.flat().filter(({ from }) => from?.stat === undefined))))
+    await pool.each(tasks, take, sizeOf(usable.flatMap(({ steps }) => steps.flat().filter(isRead))))
     return wanted.filter(({ path }) => again.has(path))
   }
 
