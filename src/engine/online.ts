@@ -137,6 +137,8 @@ const scanAgain = (context: Context, dir: string, before: Scanned, touched: Read
 export const flushAgain = async (work: JobWork, staged: readonly StagedStep[], prepared: Prepared): Promise<Renewed[]> => {
   const { session, staging, targets } = work
   const { fs } = session.context
+  // One of its flushes that failed would not fail again.
+  await staging.early.settle()
   const done: Renewed[] = []
   for (const [i, target] of targets.entries()) {
     const dir = staging.directory(target)
