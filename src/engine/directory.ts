@@ -67,7 +67,9 @@ export const knownFiles = (looked: Looked, repository: Repository, commit: Oid):
 
 /** The entry that there was, where it still holds: what has been worked out of it counts on. */
 const entryOf = (file: FileEntry | IndexEntry, stat: FileStat): IndexEntry =>
-  'stat' in file && file.mode === stat.mode && isSameStat(file.stat, stat) ? file : { ...file, mode: stat.mode, stat }
+  'stat' in file && file.mode === stat.mode && isSameStat(file.stat, stat) && file.stat.links === stat.links
+    ? file
+    : { ...file, mode: stat.mode, stat }
 
 /** Remembers what a directory's files are, so that the next scan need not read them. A full disk only makes that scan slower. */
 export const remember = (
