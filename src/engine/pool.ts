@@ -4,6 +4,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { ErrorCode, ErrorData } from '../core/errors.ts'
 import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
+import { areHandlesScarce } from '../storage/fs.ts'
 import type { Context } from './context.ts'
 import { startWorker } from './modules.ts'
 import type { Result, ResultOf, Task, TaskEnv } from './task-types.ts'
@@ -84,10 +85,12 @@ export class Pool {
     this.#module = options.module
     this.#isPlain = options.isPlain ?? false
     options.signal?.addEventListener('abort', () => void Atomics.store(this.#stop, 0, 1), { once: true })
-    const most = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS)
+    const wanted = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS)
+    // Each holds a dozen handles for itself.
+    const most = areHandlesScarce() ? Math.min(1, wanted) : wanted
     this.#size = options.module === null || options.bytes < WORKER_BYTES ? 0 : most
-    // At once: they load while this thread prepares the work.
-    while (this.#all.size < this.#size) this.#start()
+    // At once: it loads while this thread prepares the work. The others come when there is work for them.
+    if (this.#size > 0) this.#start()
   }
 
   /** How many tasks are worth having under way. */
