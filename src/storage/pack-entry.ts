@@ -82,15 +82,25 @@ export const inflateEntry = (fs: FsPort, fd: number, name: string, entry: Pick<R
 /** What is inflated at once: in one piece it takes half the time. Not more, for what an entry declares of itself. */
 const PIECE_LEAST = 64
 const PIECE_MOST = 4 * 1024 * 1024
+/** zlib keeps the piece of what it could not inflate until the event loop pauses: after so much of that, pieces are small. */
+const FAILED_MOST = 16 * 1024 * 1024
+const PIECE_CAREFUL = 16 * 1024
+let failed = 0
+
+const pieceFor = (size: number): number => {
+  const most = failed > FAILED_MOST ? PIECE_CAREFUL : PIECE_MOST
+  // One more: else a second piece is made, to see that nothing follows.
+  return Math.min(most, Math.max(PIECE_LEAST, size + 1))
+}
 
 /** Inflates the data of an entry, which `input` begins with. Throws CORRUPT. */
 export const inflate = (input: Buffer, name: string, entry: Pick<RawEntry, 'size' | 'start'>): Inflated => {
+  const chunkSize = pieceFor(entry.size)
   try {
     // `info` also tells how many bytes of the input the stream took.
     const result = inflateSync(input, {
       info: true,
-      // One more: else a second piece is made, to see that nothing follows.
-      chunkSize: Math.min(PIECE_MOST, Math.max(PIECE_LEAST, entry.size + 1)),
+      chunkSize,
       maxOutputLength: Math.max(1, entry.size),
       finishFlush: constants.Z_SYNC_FLUSH,
     }) as unknown as {
@@ -100,6 +110,7 @@ export const inflate = (input: Buffer, name: string, entry: Pick<RawEntry, 'size
     if (result.buffer.length !== entry.size) throw new Error(`has ${result.buffer.length} bytes instead of ${entry.size}`)
     return { bytes: result.buffer, consumed: result.engine.bytesWritten }
   } catch (error) {
+    failed += chunkSize
     throw corrupt(name, entry.start, `the object cannot be inflated: ${messageOf(error)}`)
   }
 }
