@@ -38,11 +38,10 @@ const uuidFrom = (hex: string): string => {
 }
 
 const seedOf = (place: readonly unknown[], unit: unknown): string => {
-  const hash = createHash('sha256').update(JSON.stringify(place))
-  const parts = unit instanceof Listed ? unit.records : []
-  hash.update(JSON.stringify([unit instanceof Listed ? unit.head : unit]))
-  for (const record of parts) hash.update(JSON.stringify([record]))
-  return hash.digest('hex')
+  if (!(unit instanceof Listed)) return JSON.stringify([...place, unit])
+  const hash = createHash('sha256').update(JSON.stringify([unit.head]))
+  for (const record of unit.records) hash.update(JSON.stringify([record]))
+  return JSON.stringify([...place, hash.digest('hex')])
 }
 
 /** Ids of version 8 (RFC 9562): the SHA-256 of step, path, place, input and how many were given out for that input before. */

@@ -14,6 +14,8 @@ const POINTS: readonly (readonly [Mode, number])[] = [
   ['short', 1],
 ]
 
+const SLACK = 3
+
 const scratch = makeScratch()
 afterAll(() => {
   rmSync(scratch, { recursive: true, force: true })
@@ -42,9 +44,14 @@ const FEW: readonly (readonly [Mode, number])[] = [
 const tryAll = async (subject: Subject, plans: readonly Plan[]): Promise<{ wrong: string[]; missed: Plan[] }> => {
   const [wrong, missed]: [string[], Plan[]] = [[], []]
   await inLanes(plans, async (plan) => {
-    const point = await tryPoint(subject, plan)
-    wrong.push(...point.wrong)
-    if (!point.isHit) missed.push(plan)
+    // A run may make a call or two less than the one that was counted: an index that is old enough is not written again.
+    for (let at = plan.at; ; at--) {
+      const point = await tryPoint(subject, { ...plan, at })
+      wrong.push(...point.wrong)
+      if (!point.isHit && plan.at - at < SLACK && at > 1) continue
+      if (!point.isHit) missed.push(plan)
+      return
+    }
   })
   return { wrong, missed }
 }
