@@ -133,6 +133,8 @@ export class LargeWork extends FileWork {
   /** Whether the file is one that cannot be read, which goes on as it is; `error` is what reading its output threw. */
   isUnreadable(error: unknown, kinds: Kinds): boolean {
     if (this.#unreadable === undefined || this.#unreadable !== error) return false
+    // What was noted of the records before the damage is of a result that there is not.
+    this.notes.forget()
     this.setDamaged(error, kinds[kindOf(kinds, this.cursor.file) ?? ''])
     return true
   }
@@ -250,13 +252,11 @@ export class LargeWork extends FileWork {
 
   /** The records of a group, those that are not as the schema says set aside. */
   #sorted(kind: Kind, records: readonly unknown[], first: number): Parsed {
-    const aside: Aside[] = []
-    const isAside = this.#isSound ? (_: unknown, at: number) => this.#aside.has(at) : (record: unknown) => isBad(kind, record)
-    const good =
-      (kind.badRecords ?? 'fail') !== 'fail' || this.#aside.size > 0
-        ? records.filter((record, i) => !isAside(record, first + i) || !aside.push({ index: i, record }))
-        : records
-    for (const { index } of aside) this.#aside.add(first + index)
+    const isKept = (kind.badRecords ?? 'fail') !== 'fail'
+    if (isKept && !this.#isSound) for (const [i, record] of records.entries()) if (isBad(kind, record)) this.#aside.add(first + i)
+    const isAny = this.#aside.size > 0
+    const aside = isAny ? records.flatMap((record, index): Aside[] => (this.#aside.has(first + index) ? [{ index, record }] : [])) : []
+    const good = aside.length === 0 ? records : records.filter((_, i) => !this.#aside.has(first + i))
     const parsed: Parsed = { head: null, records: good, json: NO_DOC, aside, first }
     if (!this.#isSound) this.#requireShape({ ...kind, at: '' }, parsed, first)
     return parsed

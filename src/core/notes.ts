@@ -16,6 +16,13 @@ export class Notes {
     return collapse([...this.found, ...this.#warned.values()])
   }
 
+  /** Drops what was found and warned of. */
+  forget(): void {
+    this.found.length = 0
+    this.gathered.length = 0
+    this.#warned.clear()
+  }
+
   /** A day may warn a hundred thousand times of the same thing: it is counted. */
   warn(about: { readonly code: string; readonly message: string; readonly hint: string } & Pick<Issue, 'file' | 'record' | 'step'>): void {
     const key = `${about.file ?? ''} ${about.step ?? ''} ${about.code} ${about.message}`

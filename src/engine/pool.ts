@@ -14,7 +14,7 @@ import { runTask } from './tasks.ts'
 const WORKER_BYTES = 5 * 1024 * 1024
 const MOST_WORKERS = 4
 /** What V8 lets grow before it looks for what is no longer used: with its default a worker takes 30 MB more, and is no faster. */
-const YOUNG_MB = 3
+const YOUNG_MB = 6
 
 export type WireError = { code: ErrorCode | null; message: string; hint: string; data: ErrorData; stack: string }
 export type Reply = { id: number; result: Result } | { id: number; error: WireError }

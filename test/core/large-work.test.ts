@@ -200,6 +200,9 @@ describe('a file that goes through the steps piece by piece', () => {
         const torn = content.slice(0, at % content.length)
         const data = app(how)
         expect(byPieces(data, torn, pieces)).toEqual(whole(data, torn))
+        // A record that is no JSON comes to light only after those before it went through the step.
+        const broken = contentOf(all.toSpliced(at % (all.length + 1), 0, '{"n": 1, "text": oops}'), ['', ''])
+        expect(byPieces(data, broken, pieces)).toEqual(whole(data, broken))
       }),
       { numRuns: 300 },
     )
