@@ -28,7 +28,10 @@ describe.each([['JSON', json] as [string, Codec], ['MessagePack', messagePack] a
       fc.assert(
         fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
           // JSON.stringify writes -0 as 0.
-          const plain: unknown = JSON.parse(JSON.stringify(value))
+          const source = JSON.stringify(value)
+          // The one name that MessagePack's readers refuse: see below.
+          fc.pre(!source.includes('"__proto__":'))
+          const plain: unknown = JSON.parse(source)
           expect(through(codec, plain)).toEqual(plain)
         }),
         { numRuns: 300 },
@@ -77,6 +80,13 @@ describe('MessagePack', () => {
 
   test.each([undefined, Number.NaN, 1n])('%s cannot be written', (value) => {
     expect(() => messagePack.write(doc({ value }), 'source')).toThrow(expect.objectContaining({ code: expect.stringMatching(/^RESULT_/) }))
+  })
+
+  test('a member named __proto__ cannot be written: nothing could read it again', () => {
+    const value: unknown = { a: [JSON.parse('{"__proto__": 1}')] }
+    expect(() => messagePack.write(doc(value), 'source')).toThrow(
+      expect.objectContaining({ code: 'INVALID_RESULT', message: expect.stringContaining('__proto__') }),
+    )
   })
 })
 

@@ -202,7 +202,11 @@ describe('a file that goes through the steps piece by piece', () => {
         expect(byPieces(data, torn, pieces)).toEqual(whole(data, torn))
         // A record that is no JSON comes to light only after those before it went through the step.
         const broken = contentOf(all.toSpliced(at % (all.length + 1), 0, '{"n": 1, "text": oops}'), ['', ''])
-        expect(byPieces(data, broken, pieces)).toEqual(whole(data, broken))
+        const expected = whole(data, broken)
+        const found = byPieces(data, broken, pieces)
+        expect(found).toEqual({ ...expected, reads: found.reads })
+        // What those read besides is one thing more that its result hangs on, which is safe.
+        expect(found.reads).toBeGreaterThanOrEqual(expected.reads)
       }),
       { numRuns: 300 },
     )

@@ -31,6 +31,10 @@ const packed = (value: unknown): unknown => {
     return whole !== undefined && whole >= MIN_INT64 && whole <= MAX_UINT64 ? whole : value
   }
   if (Array.isArray(value)) return value.map(packed)
+  if (Object.hasOwn(value, '__proto__'))
+    throw new StrataError('INVALID_RESULT', 'a member is named __proto__, which readers of MessagePack refuse', {
+      hint: 'Give the member another name.',
+    })
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, packed(member)]))
 }
 
@@ -71,7 +75,8 @@ const read = (bytes: Uint8Array): JsonDoc => {
 
 /**
  * MessagePack. Integers stay integers up to 64 bits; a number whose text JavaScript would not write (`1.0`, `1e400`) is kept as that
- * text in extension type 74. Binary data, times and numbers that are not finite are BAD_FORMAT. The order of names like `443` is lost.
+ * text in extension type 74. Binary data, times and numbers that are not finite are BAD_FORMAT; so is a member named `__proto__`,
+ * which is INVALID_RESULT when written. The order of names like `443` is lost.
  */
 export const messagePack: Codec<'MessagePack'> = {
   name: 'MessagePack',
