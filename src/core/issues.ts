@@ -31,7 +31,8 @@ export const issue = (of: Partial<Issue> & Pick<Issue, 'code' | 'message'>): Iss
   ...of,
 })
 
-const alike = (i: Issue): string => JSON.stringify([i.severity, i.code, i.message, i.file, i.snapshot, i.step])
+/** The same for issues that are one but for their count and place. */
+export const alike = (i: Issue): string => JSON.stringify([i.severity, i.code, i.message, i.file, i.snapshot, i.step])
 
 /** The same issues, alike ones collapsed into their first with the sum of their counts. */
 export const collapse = (issues: Iterable<Issue>): Issue[] => {

@@ -3,13 +3,11 @@ import type { Dataset } from './dataset.ts'
 import { issue } from './issues.ts'
 import type { Issue } from './issues.ts'
 import { mendRecords } from './mend-records.ts'
+import type { Mended } from './mend-records.ts'
 import { pathBefore } from './paths.ts'
 import { kindOf } from './schema.ts'
 import { versionIn } from './start.ts'
-import type { FileResult, Source, StepFile, Transformer } from './transform.ts'
-
-/** What becomes of a file that a mend names: `outputs` stand for it then, none where the steps have left nothing to do. */
-export type Mended = { readonly outputs: readonly StepFile[]; readonly issues: readonly Issue[] }
+import type { FileResult, Source, Transformer } from './transform.ts'
 
 /** Another file of the dataset that was at `path` at an older position: the steps have put it elsewhere, and an old build wrote a new one. */
 const twinOf = (dataset: Dataset, source: Source, path: string, start: number, own: string): string | undefined => {
@@ -38,7 +36,7 @@ const twice = (file: string, twin: string): Issue =>
  */
 export const mendFile = (dataset: Dataset, source: Source, transformer: Transformer, path: string, { steps }: FileResult): Mended => {
   const last = steps.at(-1)
-  if (last === undefined) return { outputs: mendRecords(dataset, source, transformer, path), issues: [] }
+  if (last === undefined) return mendRecords(dataset, source, transformer, path)
   const [own, ...derived] = last.map((file) => ({ ...file, from: file.path }))
   if (own === undefined) return { outputs: [], issues: [] }
   const version = versionIn(dataset, path, source.bytes(path)) ?? ''
@@ -52,3 +50,5 @@ export const mendFile = (dataset: Dataset, source: Source, transformer: Transfor
     issues: twin === undefined ? [] : [twice(own.path, twin)],
   }
 }
+
+export type { Mended }

@@ -6,7 +6,7 @@ import type { Aside, Parsed } from './document.ts'
 import { parseDocument, renderDocument, setAside, shapeProblem, thawed, whole } from './document.ts'
 import type { StepFile } from './file-work.ts'
 import type { Issue } from './issues.ts'
-import { issue } from './issues.ts'
+import { alike, issue } from './issues.ts'
 import { plain } from './json/index.ts'
 import type { Kind } from './schema.ts'
 import { kindOf } from './schema.ts'
@@ -84,25 +84,44 @@ const withFile = (source: Source, path: string, there: { path: string; position:
   start: (at) => (at === there.path ? there.position : source.start(at)),
 })
 
+/** What becomes of a file that a mend names: `outputs` stand for it then, none where the steps have left nothing to do. */
+export type Mended = { readonly outputs: readonly StepFile[]; readonly issues: readonly Issue[] }
+
+/** What is found of `all` and not of `rest`. */
+const foundOf = (all: readonly Issue[], rest: readonly Issue[]): Issue[] => {
+  const known = new Map(rest.map((one) => [alike(one), one.count]))
+  return all.flatMap((one) => {
+    const count = one.count - (known.get(alike(one)) ?? 0)
+    return count > 0 ? [{ ...one, count }] : []
+  })
+}
+
 type Work = { readonly dataset: Dataset; readonly source: Source; readonly transformer: Transformer; readonly path: string }
 
 /** The file with the records at `places`, which are of an older position, as they are after the steps. */
-const mendFrom = ({ dataset, source, transformer, path }: Work, older: number, current: Parsed, places: ReadonlySet<number>): Parsed => {
+const mendFrom = (
+  { dataset, source, transformer, path }: Work,
+  older: number,
+  current: Parsed,
+  places: ReadonlySet<number>,
+): { parsed: Parsed; issues: readonly Issue[] } => {
   const { name, kind } = kindAt(dataset, path, source.base)
   const before = dataset.chain.schemas[older]?.kinds[name]
   if (kind === undefined || before === undefined) throw invalid(`${path} has no form of an older version`)
   const back = transformer.other(path, older)
-  const up = (records: readonly unknown[]): Parsed => {
+  const up = (records: readonly unknown[]): { parsed: Parsed; issues: readonly Issue[] } => {
     const bytes = renderDocument(before, back.path, { ...thawed(back.parsed), records, aside: [] }, dataset.layout)
     const settled = { position: source.base, paths: [path] }
     const moved = withFile(source, path, { path: back.path, position: older, bytes })
-    return whole(new Transformer(dataset, moved, transformer.run, settled).document(back.path, source.base))
+    const { parsed, issues } = new Transformer(dataset, moved, transformer.run, settled).other(back.path, source.base)
+    return { parsed: whole(parsed), issues }
   }
   // What the step makes of the other records, and of the head, may depend on the mended ones: what these change is taken over.
   const all = Array.from(whole(back.parsed).records ?? [], (record, i) => ({ record, i })).filter(({ record }) => describes(before, record))
   const rest = all.filter(({ i }) => !places.has(i))
-  const take = (of: typeof all): Parsed => up(of.map(({ record }) => record))
-  const [theirs, base, ours] = [take(all), take(rest), whole(current)]
+  const take = (of: typeof all): ReturnType<typeof up> => up(of.map(({ record }) => record))
+  const [withThem, without, ours] = [take(all), take(rest), whole(current)]
+  const [theirs, base] = [withThem.parsed, without.parsed]
   const was = new Map(rest.map(({ i }, at) => [i, canonical(base.records?.[at])]))
   const records = [...(ours.records ?? [])]
   all.forEach(({ i }, at) => {
@@ -113,7 +132,9 @@ const mendFrom = ({ dataset, source, transformer, path }: Work, older: number, c
   const merged = setAside(kind, { ...ours, head: kind.at === '' ? null : new ThreeWay('theirs').value(sides), records, aside: [] })
   const problem = shapeProblem(kind, merged)
   if (problem !== null) throw invalid(`${path} with what was mended is not as the schema says: ${problem.message}`)
-  return merged
+  // A record's place is one among those that went through the steps.
+  const issues = foundOf(withThem.issues, without.issues).map((one) => ({ ...one, record: all[one.record ?? -1]?.i ?? null }))
+  return { parsed: merged, issues }
 }
 
 const waitingAt = (dataset: Dataset, path: string, position: number, aside: readonly Aside[]): Map<number, Set<number>> => {
@@ -125,19 +146,26 @@ const waitingAt = (dataset: Dataset, path: string, position: number, aside: read
   return places
 }
 
+const NOTHING: Mended = { outputs: [], issues: [] }
+
 /**
  * A file that is up to date but for mended records of older versions, and what is derived from it, with these taken through the steps;
  * nothing where there are none. Throws what a step throws.
  */
-export const mendRecords = (dataset: Dataset, source: Source, transformer: Transformer, path: string): readonly StepFile[] => {
+export const mendRecords = (dataset: Dataset, source: Source, transformer: Transformer, path: string): Mended => {
   const { base } = source
   const { kind } = kindAt(dataset, path, base)
-  if (kind?.badRecords !== 'quarantine' || source.start(path) !== base) return []
+  if (kind?.badRecords !== 'quarantine' || source.start(path) !== base) return NOTHING
   let current = setAside(kind, parseDocument(kind, path, source.bytes(path), dataset.layout))
   const waiting = waitingAt(dataset, path, base, current.aside ?? [])
-  if (waiting.size === 0) return []
-  for (const [older, places] of waiting) current = mendFrom({ dataset, source, transformer, path }, older, current, places)
+  if (waiting.size === 0) return NOTHING
+  const issues: Issue[] = []
+  for (const [older, places] of waiting) {
+    const mended = mendFrom({ dataset, source, transformer, path }, older, current, places)
+    current = mended.parsed
+    issues.push(...mended.issues)
+  }
   const bytes = renderDocument(kind, path, current, dataset.layout)
   const derived = transformer.rederive(path, base, bytes, Math.min(...waiting.keys()))
-  return [{ path, bytes, from: path }, ...derived]
+  return { outputs: [{ path, bytes, from: path }, ...derived], issues }
 }

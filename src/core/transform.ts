@@ -159,7 +159,7 @@ export class Transformer {
     return this.other(path, index).parsed
   }
 
-  /** The same, and what it depends on. */
+  /** The same, what it depends on, and what was found. */
   other(path: string, index: number): OtherDocument {
     const key = `${index} ${path}`
     const known = this.#shared.get(key)
@@ -254,7 +254,7 @@ export class Transformer {
     if (schemas[index] === undefined) throw new StrataError('ABSENT', `there is no schema version at position ${index}`)
     const { reads } = work.notes
     reads.file(path, this.#source.sha256?.(path) ?? UNSTEADY)
-    return { parsed, path: work.place.file, reads: reads.all }
+    return { parsed, path: work.place.file, reads: reads.all, issues: work.notes.issues }
   }
 }
 

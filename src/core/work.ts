@@ -5,6 +5,7 @@ import type { Aside, Parsed } from './document.ts'
 import { placeOf } from './document.ts'
 import { StrataError, isOfDisk, messageOf } from './errors.ts'
 import { issueOf, withoutPlace } from './issues.ts'
+import type { Issue } from './issues.ts'
 import { Notes } from './notes.ts'
 import type { Paths } from './paths.ts'
 import type { Read } from './reads.ts'
@@ -19,8 +20,13 @@ import type { Cursor } from './step-run.ts'
 /** `frozen`: inputs cannot be changed, as in checks. `aborted`: whether it is time to give up. */
 export type RunOptions = { readonly frozen?: boolean; readonly aborted?: () => Ending | null }
 
-/** A document that was read for another file, its path there, and what it depends on itself. */
-export type OtherDocument = { readonly parsed: Parsed; readonly path: string; readonly reads: readonly Read[] }
+/** A document that was read for another file, its path there, what it depends on itself, and what was found on the way. */
+export type OtherDocument = {
+  readonly parsed: Parsed
+  readonly path: string
+  readonly reads: readonly Read[]
+  readonly issues: readonly Issue[]
+}
 
 /** How a step reads other files of the dataset: the document of a source's file at a chain position, and where each file is. */
 export type Others = {

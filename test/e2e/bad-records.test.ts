@@ -119,6 +119,14 @@ describe('a bad record, once mended', () => {
     expect(day(box)).toEqual({ version: '2', list: [{ m: 1, zone }, { m: 2, zone: '+01:00' }, { m: 4, zone }, { zone }] })
   })
 
+  it('is warned of as any other, and alone', () => {
+    const box = captured({ ...DATA, 'days/1.json': [record(2e6), { n: 'two', zone: 'Z' }, record(4e6), { zone: 'Z' }] }, MODULE)
+    const said = (): string => box.run(['migrate', '--to', '2.0.0']).stderr
+    expect(said()).toContain('LARGE_SUM: is more than a million (2 times)')
+    mend(box, 3, record(3e6))
+    expect(said()).toMatch(/LARGE_SUM: is more than a million(?! \()/)
+  })
+
   it('in the form of now is as any other', () => {
     const box = at('2.0.0')
     mend(box, 1, { m: 2 })

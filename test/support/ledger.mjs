@@ -45,7 +45,10 @@ const share = migration(v1, v2, {
         migrate: {
           scan: { init: () => new Set(), add: (zones, { zone }) => zones.add(zone) },
           head: (_doc, zones) => ({ version: '2', ...(zones.size === 1 ? { zone: [...zones][0] } : {}) }),
-          record: ({ n, zone, ...rest }, zones) => ({ ...rest, m: n, ...(zones.size === 1 ? {} : { zone }) }),
+          record: ({ n, zone, ...rest }, zones, ctx) => {
+            if (n > 1e6) ctx.warn('LARGE_SUM', 'is more than a million')
+            return { ...rest, m: n, ...(zones.size === 1 ? {} : { zone }) }
+          },
         },
         rollback: {
           scan: { init: ({ zone }) => zone },
