@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { CarriedFile, Content, Contents } from '../core/carry-file.ts'
-import { bytesAt, contentOf, pathThere, routeOf } from '../core/carry-file.ts'
+import { bytesAt, carryFile, contentOf, pathThere, routeOf } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { StrataError } from '../core/errors.ts'
@@ -16,6 +16,7 @@ import type { Newer } from '../core/three-way.ts'
 import type { Source } from '../core/transform.ts'
 import { readStable } from '../storage/read-stable.ts'
 import type { Repository } from '../storage/repository.ts'
+import { inTime } from './bounded.ts'
 import type { Context } from './context.ts'
 import type { Difference } from './directory.ts'
 import { differences } from './directory.ts'
@@ -200,6 +201,13 @@ const modified = ({ fs, paths }: Context, snapshot: Snapshot, path: string): num
 /** Which side of a file was written last, by the clock of its disk; ours only where that is plain. */
 export const newerSide = (context: Context, { from, to, contents }: CarrySides, path: string): Newer =>
   modified(context, to, pathThere(contents, path)) > modified(context, from, path) ? 'ours' : 'theirs'
+
+/** What the steps make of one file, within its time limit. Throws what they throw. */
+export const carriedFile = (context: Context, sides: CarrySides, contents: Contents, path: string): CarriedFile => {
+  const size = sides.theirFiles.get(path)?.size ?? 0
+  const work = (): CarriedFile => carryFile(context.dataset, contents, path, newerSide(context, sides, path))
+  return inTime({ path, size }, context.dataset.secondsPerFile, () => contents.theirs.transformer.place, work)
+}
 
 /** What was done with one file that had been written: for people and programs. */
 export type CarriedPath = {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
-import { carryFile, contentOf, pathThere } from '../core/carry-file.ts'
+import { contentOf, pathThere } from '../core/carry-file.ts'
 import type { CarriedFile, Contents } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import { immutablePaths } from '../core/dataset.ts'
@@ -13,9 +13,8 @@ import type { FileEntry } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import { encodeEntries } from '../storage/pack-write.ts'
 import { batches } from './batches.ts'
-import { inTime } from './bounded.ts'
 import type { CarriedPath, CarrySides, Obstacle } from './carry-sides.ts'
-import { carriedPath, newerSide, obstacles, sidesOf } from './carry-sides.ts'
+import { carriedFile, carriedPath, newerSide, obstacles, sidesOf } from './carry-sides.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Difference } from './directory.ts'
@@ -52,9 +51,7 @@ const notCarried = (to: Snapshot, files: readonly Obstacle[], cause?: unknown): 
 const carryOne = (session: Pick<Session, 'context'>, sides: CarrySides, contents: Contents, { path, change }: Difference): CarriedFile => {
   const { context } = session
   try {
-    const size = sides.theirFiles.get(path)?.size ?? 0
-    const work = (): CarriedFile => carryFile(context.dataset, contents, path, newerSide(context, sides, path))
-    return inTime({ path, size }, context.dataset.secondsPerFile, () => contents.theirs.transformer.place, work)
+    return carriedFile(context, sides, contents, path)
   } catch (error) {
     if (!isStrataError(error) || hasCode(error, 'CORRUPT', 'UNSTABLE')) throw error
     throw notCarried(sides.to, [{ path, change, why: withoutPlace(messageOf(error)) }], error)

@@ -1,5 +1,4 @@
 import { versionIndex } from '../core/chain.ts'
-import { carryFile } from '../core/carry-file.ts'
 import type { Sync } from '../core/counterpart.ts'
 import { counterpart, syncOf } from '../core/counterpart.ts'
 import type { VerifiedSnapshot } from '../core/decide.ts'
@@ -12,7 +11,7 @@ import { activate, hidden, leaveFor, settleTarget, writtenSince } from './activa
 import type { CarryReason } from './carry.ts'
 import { carry } from './carry.ts'
 import type { CarriedPath, Obstacle } from './carry-sides.ts'
-import { carriedPath, newerSide, obstacles, sidesOf, writtenAlong } from './carry-sides.ts'
+import { carriedFile, carriedPath, obstacles, sidesOf, writtenAlong } from './carry-sides.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import type { Difference } from './directory.ts'
@@ -181,8 +180,7 @@ const foresee = (
   const carried: CarriedPath[] = []
   for (const difference of sides.written)
     try {
-      const { path } = difference
-      carried.push(carriedPath(difference, carryFile(context.dataset, sides.contents, path, newerSide(context, sides, path))))
+      carried.push(carriedPath(difference, carriedFile(context, sides, sides.contents, difference.path)))
     } catch (error) {
       if (!isStrataError(error)) throw error
       inTheWay.push({ ...difference, why: messageOf(error) })

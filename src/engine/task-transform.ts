@@ -3,7 +3,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { Mended } from '../core/mend-file.ts'
 import { mendFile } from '../core/mend-file.ts'
 import { LARGE } from '../storage/large-entry.ts'
-import { readStable } from '../storage/read-stable.ts'
+import { readOnce } from '../storage/read-stable.ts'
 import { eachInTime } from './bounded.ts'
 import { forgetTransformer, transformerFor } from './directory-source.ts'
 import { Blobs, sha256 } from './staged-file.ts'
@@ -22,7 +22,7 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
     if (done !== 'whole') return done
   }
   const { transformer, source } = transformerFor(env, task)
-  const read = file.bytes === undefined ? readStable(env.fs, join(task.root, file.path), file.path) : { bytes: file.bytes }
+  const read = file.bytes === undefined ? readOnce(env.fs, join(task.root, file.path), file.path) : { bytes: file.bytes }
   if (read === undefined || sha256(read.bytes) !== file.sha256) return undefined
   source.held = { path: file.path, bytes: read.bytes }
   const start = Math.min(source.start(file.path), task.base)

@@ -82,6 +82,31 @@ export const unstable = (name: string): StrataError =>
     hint: 'Close the application that writes it, then try again.',
   })
 
+type Look = { readonly isThere: boolean; readonly read: Read | undefined }
+
+const lookAt = (fs: FsPort, path: string, name: string): Look => {
+  let fd: number
+  try {
+    fd = fs.open(path, READ_FLAGS)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { isThere: false, read: undefined }
+    throw readError(error, name)
+  }
+  try {
+    return { isThere: true, read: attempt(fs, fd, name) }
+  } catch (error) {
+    throw readError(error, name)
+  } finally {
+    fs.close(fd)
+  }
+}
+
+/**
+ * The bytes of a file whose hash the caller knows, which tells whether they are whole; undefined when it is gone or being written.
+ * Throws UNREADABLE, SPECIAL_FILE.
+ */
+export const readOnce = (fs: FsPort, path: string, name: string): Read | undefined => lookAt(fs, path, name).read
+
 /**
  * The bytes of a file that an application may be writing, and the stat that belongs to them; undefined when it is gone.
  * `name` is the dataset path for messages. Throws UNSTABLE when the file never comes to rest, UNREADABLE, SPECIAL_FILE.
@@ -89,22 +114,9 @@ export const unstable = (name: string): StrataError =>
 export const readStable = (fs: FsPort, path: string, name: string): Read | undefined => {
   let previous: Read | undefined
   for (let waited = 0; waited <= PATIENCE_MS; waited += PAUSE_MS) {
-    let fd: number
-    try {
-      fd = fs.open(path, READ_FLAGS)
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined
-      throw readError(error, name)
-    }
-    try {
-      const read = attempt(fs, fd, name)
-      if (read !== undefined && trustworthy(name, read, previous)) return read
-      previous = read
-    } catch (error) {
-      throw readError(error, name)
-    } finally {
-      fs.close(fd)
-    }
+    const { isThere, read } = lookAt(fs, path, name)
+    if (!isThere || (read !== undefined && trustworthy(name, read, previous))) return read
+    previous = read
     pauseRead()
   }
   throw unstable(name)

@@ -71,6 +71,8 @@ test('a way back that never ends is ended, and the rollback that needs it is ref
   box.ok('migrate', '--to', '2.0.0')
   const day = json(box.active(), 'days/1.json')
   box.edit('days/1.json', { ...day, list: [...day.list, { n: 7 }] })
+  const [foreseen] = box.doc('rollback', '--dry-run').inTheWay
+  expect(foreseen).toMatchObject({ path: 'days/1.json', why: expect.stringContaining('has not ended within 0.5') })
   const { code, data } = box.refused('rollback')
   expect(code).toBe('DATA_WRITTEN_SINCE')
   expect(data.files).toMatchObject([{ path: 'days/1.json', why: expect.stringContaining('record 2: step 2.0.0 has not ended within 0.5') }])

@@ -1,6 +1,6 @@
 import type { Layout } from './quote.ts'
 import { scanCanonical } from './scan.ts'
-import { decodeSource, depthLimit, type Source } from './source.ts'
+import { decodeSource, depthLimit } from './source.ts'
 import type { Spelling } from './spelling.ts'
 import { type Style, styleOf } from './style.ts'
 import { parseTree } from './tree.ts'
@@ -21,15 +21,21 @@ const countNames = (value: unknown): number => {
 }
 
 /** The value if `JSON.parse` may be trusted with it: canonical throughout and no name twice. Undefined otherwise. */
-const parseCanonical = (bytes: Uint8Array, source: Source, layout: Layout, maxDepth: number): unknown => {
+const trusted = (bytes: Uint8Array, text: string, layout: Layout, maxDepth: number): unknown => {
   const names = scanCanonical(bytes, layout, maxDepth)
   if (names < 0) return undefined
   try {
-    const value: unknown = JSON.parse(source.text)
+    const value: unknown = JSON.parse(text)
     return countNames(value) === names ? value : undefined
   } catch {
     return undefined // the tree parser says what is wrong and where
   }
+}
+
+/** The value of a document that `parseJson` gives without any spelling, all of whose text is canonical; undefined for any other. */
+export const parseCanonical = (bytes: Uint8Array, layout: Layout): unknown => {
+  const { text } = decodeSource(bytes)
+  return trusted(bytes, text, layout, depthLimit())
 }
 
 /**
@@ -48,7 +54,7 @@ export const parseJson = (bytes: Uint8Array, options: { layout?: Layout; maxDept
   const layout = options.layout ?? 'source'
   const maxDepth = depthLimit(options.maxDepth)
   const source = decodeSource(bytes)
-  const canonical = parseCanonical(bytes, source, layout, maxDepth)
+  const canonical = trusted(bytes, source.text, layout, maxDepth)
   const { value, spelling } = canonical === undefined ? parseTree(source, layout, maxDepth) : { value: canonical, spelling: null }
   return { value, spelling, style: styleOf(source) }
 }

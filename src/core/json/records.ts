@@ -1,13 +1,11 @@
 import { StrataError } from '../errors.ts'
 import type { JsonDoc } from './parse.ts'
-import { parseJson } from './parse.ts'
+import { parseCanonical, parseJson } from './parse.ts'
 import { type Layout, quote } from './quote.ts'
 import type { Spelling } from './spelling.ts'
 import type { RawFrame, RawGroup } from './split.ts'
 import { copied, splitRecords } from './split.ts'
 import { COMMA, isSpace } from './codes.ts'
-import { stringifyJson } from './stringify.ts'
-import type { Style } from './style.ts'
 
 /** Documents that are lists of records, piece by piece: no more is in memory than some records and what is around them. */
 
@@ -50,8 +48,7 @@ const placeOf = (pieces: Iterable<Uint8Array>, offset: number): { line: number; 
   return { line, column }
 }
 
-/** The array in which records stand when they are by themselves: as deep, and under the same name, as in the document. */
-const wrapped = (name: string, items: readonly unknown[]): unknown => (name === '' ? items : { [name]: items })
+/** What is around records when they are by themselves: as deep, and under the same name, as in the document. */
 const [OPEN_LIST, CLOSE_LIST] = ['[', ']']
 const wrapping = (name: string, layout: Layout): { open: Uint8Array; close: Uint8Array } => ({
   open: encoder.encode(name === '' ? OPEN_LIST : `{${quote(name, layout)}:[`),
@@ -83,6 +80,28 @@ const COMMA_TEXT = encoder.encode(',')
 
 /** What is around the records: the document with an empty list in their place, and the style of the whole. */
 export type Frame = { readonly doc: JsonDoc; readonly isList: boolean }
+
+/** So few records are parsed together where some are not canonical. */
+const FEW = 8
+
+/** Records as they are found. */
+class Found {
+  readonly #records: unknown[] = []
+  readonly #spellings: (Spelling | null)[] = []
+  #isOdd = false
+
+  add(records: readonly unknown[], spelling: Spelling | null): void {
+    for (const record of records) {
+      this.#records.push(record)
+      this.#spellings.push(spelling)
+    }
+    this.#isOdd ||= spelling !== null
+  }
+
+  get group(): RecordGroup {
+    return { records: this.#records, spellings: this.#isOdd ? this.#spellings : null }
+  }
+}
 
 export class RecordReader {
   readonly #pieces: Pieces
@@ -157,15 +176,54 @@ export class RecordReader {
   }
 
   #group(group: RawGroup): RecordGroup {
-    const { text, offset, commas, isTorn, isFirst, isLast } = group
+    const { text, commas, isTorn, isFirst, isLast } = group
     if (isFirst && isLast && isBlank(text)) return { records: [], spellings: null }
+    if (isTorn || isLacking(group)) return this.#whole(group)
+    const found = new Found()
+    try {
+      this.#read(group, 0, commas.length + 1, found)
+    } catch {
+      // The parser sees the records between their neighbours, and says of the first mistake what is to be said.
+      return this.#whole(group)
+    }
+    return found.group
+  }
+
+  /** The records `from` to before `to`: at once where their text is canonical, else each half by itself. */
+  #read(group: RawGroup, from: number, to: number, found: Found): void {
+    const { text, commas, offset } = group
+    const start = from === 0 ? 0 : (commas[from - 1] ?? 0) + 1
+    const own = joined(this.#open, text.subarray(start, commas[to - 1] ?? text.length), this.#close)
+    const value = parseCanonical(own, this.#layout)
+    if (value !== undefined) {
+      found.add(listIn(value, this.#name), null)
+      return
+    }
+    if (to - from <= FEW) {
+      const doc = this.#parse(own, offset + start - this.#open.length)
+      // Odd numbers carry their own text.
+      if (!isOdd(doc)) {
+        found.add(listIn(doc.value, this.#name), null)
+        return
+      }
+      if (to - from === 1) {
+        found.add(listIn(doc.value, this.#name), doc.spelling)
+        return
+      }
+    }
+    const middle = (from + to) >> 1
+    this.#read(group, from, middle, found)
+    this.#read(group, middle, to, found)
+  }
+
+  #whole(group: RawGroup): RecordGroup {
+    const { text, offset, commas, isTorn } = group
     const close = isTorn ? new Uint8Array() : this.#close
     const { value, spelling } = isLacking(group)
       ? this.#nothing(group)
       : this.#parse(joined(this.#open, text, close), offset - this.#open.length)
     const records = listIn(value, this.#name)
-    if (!isOdd({ spelling })) return { records, spellings: null }
-    return this.#each(text, [...commas, text.length], offset)
+    return isOdd({ spelling }) ? this.#each(text, [...commas, text.length], offset) : { records, spellings: null }
   }
 
   /** Nothing between two commas, before the first or after the last: as the parser sees it in the whole. */
@@ -204,61 +262,5 @@ export class RecordReader {
     const { line, column } = placeOf(this.#pieces(), offset)
     const text = message.replace(/ \(line \d+, column \d+\)$/, '')
     return new StrataError(code, `${text} (line ${line}, column ${column})`, { data: { ...data, line, column, offset }, hint })
-  }
-}
-
-/** Stands for a record where the text around records is made. */
-const MARK = '\ufffcrecord'
-
-/** Writes a document record by record: the text is that of the whole, had it been in memory. */
-export class RecordWriter {
-  readonly #name: string
-  readonly #layout: Layout
-  readonly #style: Style
-  readonly #parts: { readonly open: string; readonly between: string; readonly close: string }
-  readonly #lengths: { readonly open: number; readonly close: number }
-  readonly #empty: string
-  #isAny = false
-
-  /** `around`: the document, by its list of records. */
-  constructor(
-    name: string,
-    layout: Layout,
-    { spelling, style }: Pick<JsonDoc, 'spelling' | 'style'>,
-    around: (list: readonly unknown[]) => unknown,
-  ) {
-    this.#name = name
-    this.#layout = layout
-    this.#style = { ...style, bom: false, tail: '' }
-    const text = (list: readonly unknown[]): string => stringifyJson(around(list), { layout, spelling, style })
-    this.#empty = text([])
-    let mark = MARK
-    while (this.#empty.includes(mark)) mark += MARK
-    const [open = '', between = '', close = ''] = text([mark, mark]).split(`"${mark}"`)
-    this.#parts = { open, between, close }
-    const [before = '', after = ''] = this.#text([mark], null).split(`"${mark}"`)
-    this.#lengths = { open: before.length, close: after.length }
-  }
-
-  /** The bytes of the next records, with what comes before them. */
-  group(records: readonly unknown[], spellings: readonly (Spelling | null)[] | null): Uint8Array {
-    if (records.length === 0) return new Uint8Array()
-    const texts =
-      spellings === null ? [this.#items(records, null)] : records.map((record, i) => this.#items([record], spellings[i] ?? null))
-    const lead = this.#isAny ? this.#parts.between : this.#parts.open
-    this.#isAny = true
-    return encoder.encode(lead + texts.join(this.#parts.between))
-  }
-
-  end(): Uint8Array {
-    return encoder.encode(this.#isAny ? this.#parts.close : this.#empty)
-  }
-
-  #items(records: readonly unknown[], spelling: Spelling | null): string {
-    return this.#text(records, spelling).slice(this.#lengths.open, -this.#lengths.close)
-  }
-
-  #text(records: readonly unknown[], spelling: Spelling | null): string {
-    return stringifyJson(wrapped(this.#name, records), { layout: this.#layout, spelling, style: this.#style })
   }
 }
