@@ -187,7 +187,7 @@ describe('a file that goes through the steps piece by piece', () => {
         if (content.includes('\\u')) spelled += 1
         if (expected.issues.some(({ code }) => code === 'QUARANTINED')) aside += 1
       }),
-      { numRuns: 500 },
+      { numRuns: 400 },
     )
     // Or the property would say little.
     expect(Math.min(spelled, aside)).toBeGreaterThan(50)

@@ -378,6 +378,8 @@ describe('what cannot be captured stops init: all of it is listed, and there is 
 
 describe('JSON that no step can take is kept as it is, and told', () => {
   const WHOLE = '[{"n": 3}]'
+  const isKept = (box: Sandbox): boolean =>
+    readFileSync(join(box.active(), 'days/1.json')).equals(readFileSync(join(box.data, 'days/1.json')))
 
   it.each<[string, string | Uint8Array]>([
     ['invalid UTF-8', Buffer.concat([Buffer.from('[{"n": 1, "t": "'), Buffer.from([0xc3, 0x28]), Buffer.from('"}]')])],
@@ -393,11 +395,11 @@ describe('JSON that no step can take is kept as it is, and told', () => {
     old(box.data, 'days/1.json')
     box.ok('init', '--from', box.data)
     box.ok('migrate')
-    expect(readFileSync(join(box.active(), 'days/1.json'))).toEqual(readFileSync(join(box.data, 'days/1.json')))
+    expect(isKept(box)).toBe(true)
     expect(box.doc('status').findings).toMatchObject([{ code: 'QUARANTINED', file: 'days/1.json' }])
     expect(existsSync(join(box.active(), 'sums/2.json'))).toBe(true)
     box.ok('rollback')
-    expect(readFileSync(join(box.active(), 'days/1.json'))).toEqual(readFileSync(join(box.data, 'days/1.json')))
+    expect(isKept(box)).toBe(true)
   })
 
   it('a sparse JSON file of 600 MB, more than a string can hold: handled, or refused with its name; never a crash', () => {

@@ -14,11 +14,11 @@ import { contents } from '../support/tree.ts'
 const DAY = 'data/2025-12-13.json'
 
 /** A day of shape A of a little more than `bytes`; now and then a record is spelled as no program of ours would write it. */
-const largeDay = (bytes: number): string => {
+const largeDay = (bytes: number, oddEach = 1000): string => {
   const parts: string[] = []
   for (let [n, size] = [0, 0]; size < bytes; n++) {
     const at = new Date(Date.UTC(2025, 11, 13, 5) + n * 61).toISOString().slice(0, 23)
-    const odd = n % 1000 === 7
+    const odd = n % oddEach === 7
     const id = odd ? 'Default\\u002dGoogle DNS' : 'Default-Google DNS'
     const part = `  {\n    "timestamp": "${at}-05:00",\n    "endpoint_id": "${id}",\n    "latency_ms": ${odd ? '12.50' : n % 300},\n    "status": "success"${odd ? ',\n    "note": "\\u003cb\\u003e \\/ é", "443": 1, "80": 2' : ''}\n  }`
     parts.push(part)
@@ -27,7 +27,10 @@ const largeDay = (bytes: number): string => {
   return `[\n${parts.join(',\n')}\n]`
 }
 
-const content = (): Record<string, Uint8Array | string> => ({ ...Object.fromEntries(sample(2)), [DAY]: largeDay(LARGE + 200_000) })
+const content = (oddEach?: number): Record<string, Uint8Array | string> => ({
+  ...Object.fromEntries(sample(2)),
+  [DAY]: largeDay(LARGE + 200_000, oddEach),
+})
 
 const snapshotOf = (box: Sandbox, version: string): string => {
   const id = readdirSync(join(box.store, 'snapshots')).find((name) => name.startsWith(`${version}-`))
@@ -77,7 +80,7 @@ describe('a large file', () => {
   }, 120_000)
 
   test('that is damaged is kept as it is and reported, and goes through alone once it is mended', () => {
-    const files = content()
+    const files = content(50_000)
     const whole = String(files[DAY])
     const box = captured({ ...files, [DAY]: `${whole.slice(0, -600_000)} oops ${whole.slice(-600_000)}` })
     box.ok('migrate')

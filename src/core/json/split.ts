@@ -34,14 +34,6 @@ const tooLong = (what: string, offset: number): StrataError =>
 /** Not `slice`: of a Buffer that is no copy. */
 export const copied = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
 
-const joined = (a: Uint8Array, b: Uint8Array): Uint8Array => {
-  if (a.length === 0) return b
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
-}
-
 const afterSpace = (bytes: Uint8Array, from: number): number => {
   let at = from
   while (isSpace(bytes[at] ?? 0)) at++
@@ -131,23 +123,33 @@ const scanRecords = (state: State, bytes: Uint8Array, from: number, commas: numb
   return -1
 }
 
-/** Pieces one after the other, each valid until the next is asked for. */
+/** Pieces one after the other in one buffer, which grows: what is given out is valid until the next is asked for. */
 class Pieces {
   readonly #pieces: Iterator<Uint8Array>
+  #buffer: Uint8Array = NOTHING
   constructor(pieces: Iterable<Uint8Array>) {
     this.#pieces = pieces[Symbol.iterator]()
   }
-  /** `rest` and what comes after it; undefined at the end. Throws JSON_SYNTAX when that gets too long. */
+  /** `rest`, the end of what was given out, and what comes after it; undefined at the end. Throws JSON_SYNTAX when that gets too long. */
   after(rest: Uint8Array, what: string, offset: number): Uint8Array | undefined {
-    // Before the next piece takes the place of what it stands in.
-    const before = copied(rest)
     const next = this.#pieces.next()
     if (next.done === true) return undefined
-    if (before.length + next.value.length > MOST) throw tooLong(what, offset)
-    return joined(before, next.value)
+    const needed = rest.length + next.value.length
+    if (needed > MOST) throw tooLong(what, offset)
+    const start = this.#makeRoom(rest, needed)
+    this.#buffer.set(next.value, start + rest.length)
+    return this.#buffer.subarray(start, start + needed)
+  }
+  /** Where in the buffer `rest` is now, with room for `needed` bytes from there. */
+  #makeRoom(rest: Uint8Array, needed: number): number {
+    if (rest.length > 0 && rest.byteOffset + needed <= this.#buffer.length) return rest.byteOffset
+    // Twice as much, or a long record would be copied again with every piece.
+    if (needed > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(needed, Math.min(2 * needed, MOST)))
+    this.#buffer.set(rest)
+    return 0
   }
   all(start: Uint8Array, what: string, offset: number): Uint8Array {
-    let all: Uint8Array = copied(start)
+    let all = start
     for (let more = this.after(all, what, offset); more !== undefined; more = this.after(all, what, offset)) all = more
     return copied(all)
   }
