@@ -1,7 +1,9 @@
+import type * as z from 'zod'
 import { json } from './codecs/index.ts'
 import type { Counts, Kind } from './schema.ts'
 import { codecOf } from './schema.ts'
 import { StrataError } from './errors.ts'
+import { fits } from './fits.ts'
 import type { JsonDoc, Layout } from './json/index.ts'
 import { JsonNumber, checkSerialisable, entries, fromEntries, plain } from './json/index.ts'
 
@@ -53,9 +55,9 @@ export const setAside = (kind: Kind, parsed: Parsed): Parsed => {
   if ((kind.badRecords ?? 'fail') === 'fail' || record === undefined || parsed.records === null) return parsed
   const aside: Aside[] = []
   const good = parsed.records.filter((value, index) => {
-    const fits = record.safeParse(plain(value)).success
-    if (!fits) aside.push({ index, record: value })
-    return fits
+    const isGood = fits(record, value)
+    if (!isGood) aside.push({ index, record: value })
+    return isGood
   })
   return aside.length === 0 ? parsed : { ...parsed, records: good, aside }
 }
@@ -126,8 +128,6 @@ export const renderDocument = (kind: Kind, path: string, parsed: Parsed, layout:
   return bytes
 }
 
-type Checked = { success: boolean; error?: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } }
-
 /** Every member name that a schema declares, however deep. zod keeps what a schema is made of in `def`, objects' members in `shape`. */
 const declaredNames = (node: unknown, names = new Set<string>(), seen = new Set<unknown>()): Set<string> => {
   if (typeof node !== 'object' || node === null || seen.has(node)) return names
@@ -138,24 +138,30 @@ const declaredNames = (node: unknown, names = new Set<string>(), seen = new Set<
 }
 
 /** zod's messages may quote the value, and its path the name of a region: only declared names and the kind of mistake leave this function. */
-const explain = (checked: Checked, schema: unknown, what: string): string => {
-  const first = checked.error?.issues[0]
+const explain = ({ issues: [first] }: z.ZodError, schema: unknown, what: string): string => {
   const declared = declaredNames(schema)
   const path = (first?.path ?? []).map((name) => (typeof name === 'number' || declared.has(String(name)) ? String(name) : '*')).join('.')
   return `${path === '' ? what : path}: ${first?.message ?? 'is not what the schema describes'}`
 }
 
+/** What of a value is not as its schema says, if anything. */
+const mistake = (schema: z.ZodType, value: unknown, what: string): string | null => {
+  if (fits(schema, value)) return null
+  const { error } = schema.safeParse(plain(value))
+  return error === undefined ? null : explain(error, schema, what)
+}
+
 /** What of `parsed` is not as the kind's schema says: a message and the record's index; null when all is. */
 export const shapeProblem = (kind: Kind, parsed: Pick<Parsed, 'head' | 'records'>): { message: string; record: number | null } | null => {
   if (kind.at !== '') {
-    const checked: Checked = kind.doc.safeParse(plain(parsed.head))
-    if (!checked.success) return { message: explain(checked, kind.doc, 'the document'), record: null }
+    const message = mistake(kind.doc, parsed.head, 'the document')
+    if (message !== null) return { message, record: null }
   }
   const { record } = kind
   if (record === undefined || parsed.records === null) return null
   for (const [index, value] of parsed.records.entries()) {
-    const checked: Checked = record.safeParse(plain(value))
-    if (!checked.success) return { message: explain(checked, record, 'the record'), record: index }
+    const message = mistake(record, value, 'the record')
+    if (message !== null) return { message, record: index }
   }
   return null
 }

@@ -1,4 +1,6 @@
-import { JsonNumber, entries, fromEntries, plain } from './json/index.ts'
+import type * as z from 'zod'
+import { fits } from './fits.ts'
+import { JsonNumber, entries, fromEntries } from './json/index.ts'
 import type { Def } from './zod-def.ts'
 import { defOf } from './zod-def.ts'
 
@@ -24,8 +26,8 @@ export const differingFields = (a: unknown, b: unknown, path = '', found = new S
   return found
 }
 
-const fits = (node: unknown, value: unknown): boolean =>
-  isObject(node) && typeof node.safeParse === 'function' && (node.safeParse as (v: unknown) => { success: boolean })(plain(value)).success
+const isOf = (node: unknown, value: unknown): boolean =>
+  isObject(node) && typeof node.safeParse === 'function' && fits(node as unknown as z.ZodType, value)
 
 /** The schema behind `optional`, `nullable` and the like; of a union, the option that the value is of. */
 const resolve = (node: unknown, value: unknown): Def | undefined => {
@@ -36,7 +38,7 @@ const resolve = (node: unknown, value: unknown): Def | undefined => {
   if (def.type === 'intersection') return resolve(def.left, value)
   if (!Array.isArray(def.options)) return def
   return resolve(
-    def.options.find((option) => fits(option, value)),
+    def.options.find((option) => isOf(option, value)),
     value,
   )
 }

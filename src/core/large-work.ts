@@ -5,9 +5,10 @@ import { allRecords, countsOf, shapeProblem, splitRecords, withRecords } from '.
 import { StrataError } from './errors.ts'
 import type { Content, Live } from './file-work.ts'
 import { FileWork } from './file-work.ts'
+import { fits } from './fits.ts'
 import { freeze } from './freeze.ts'
 import type { JsonDoc, Layout, Pieces, RecordGroup, Spelling } from './json/index.ts'
-import { GO_STYLE, RecordReader, RecordWriter, plain } from './json/index.ts'
+import { GO_STYLE, RecordReader, RecordWriter } from './json/index.ts'
 import { Laws, announced, shrunk } from './laws.ts'
 import type { Kind, Kinds } from './schema.ts'
 import { codecOf, kindOf } from './schema.ts'
@@ -319,4 +320,4 @@ export class LargeWork extends FileWork {
 
 const NO_DOC: JsonDoc = { value: null, spelling: null, style: GO_STYLE }
 
-const isBad = ({ record }: Kind, value: unknown): boolean => record !== undefined && !record.safeParse(plain(value)).success
+const isBad = ({ record }: Kind, value: unknown): boolean => record !== undefined && !fits(record, value)

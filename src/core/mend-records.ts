@@ -5,9 +5,9 @@ import { effectiveIndex } from './dataset.ts'
 import type { Aside, Parsed } from './document.ts'
 import { parseDocument, renderDocument, setAside, shapeProblem, thawed, whole } from './document.ts'
 import type { StepFile } from './file-work.ts'
+import { fits } from './fits.ts'
 import type { Issue } from './issues.ts'
 import { alike, issue } from './issues.ts'
-import { plain } from './json/index.ts'
 import type { Kind } from './schema.ts'
 import { kindOf } from './schema.ts'
 import { invalid } from './step-failure.ts'
@@ -38,7 +38,7 @@ const olderPosition = (dataset: Dataset, path: string, position: number, record:
     if (older === undefined) return undefined
     if (dataset.chain.schemas[i]?.kinds[name] === dataset.chain.schemas[i + 1]?.kinds[name]) continue
     if (routeOf(dataset, path, position, i).way !== 'through steps') return undefined
-    if (older.safeParse(plain(record)).success) return i
+    if (fits(older, record)) return i
   }
   return undefined
 }
@@ -74,7 +74,7 @@ const waitingIssue = (of: Issue): Issue =>
     hint: 'Run: strata migrate. What was mended goes through the chain alone.',
   })
 
-const describes = ({ record }: Kind, value: unknown): boolean => record?.safeParse(plain(value)).success === true
+const describes = ({ record }: Kind, value: unknown): boolean => record !== undefined && fits(record, value)
 
 /** The dataset with one file in another form. */
 const withFile = (source: Source, path: string, there: { path: string; position: number; bytes: Uint8Array }): Source => ({
