@@ -19,13 +19,17 @@ const seconds = (value: string | undefined): number => {
   return parsed * 1000
 }
 
-const openApp = (flags: Parsed['flags'], builtIn: string): Promise<App> =>
+/** These answer others while they run. */
+const ATTENTIVE = ['serve', 'watch']
+
+const openApp = (flags: Parsed['flags'], builtIn: string, name = ''): Promise<App> =>
   App.open({
     store: resolve(text(flags.store) ?? 'store'),
     migrations: resolve(text(flags.migrations) ?? builtIn),
     app: 'strata',
     appVersion: STRATA_VERSION,
     waitMs: seconds(text(flags.wait)),
+    mayBlock: !ATTENTIVE.includes(name),
     log: logger(flags.quiet === true, flags.json === true),
   })
 
@@ -234,7 +238,7 @@ const onInterrupt = (app: App, name: string): (() => void) => {
 
 export const runCommand = async (name: string, parsed: Parsed, builtIn: string): Promise<number> => {
   if (FOR_AUTHORS.includes(name)) return (await import('./author-commands.ts')).runAuthorCommand(name, parsed, builtIn)
-  const app = await openApp(parsed.flags, builtIn)
+  const app = await openApp(parsed.flags, builtIn, name)
   const run: Run = { app, parsed, json: parsed.flags.json === true, root: resolve(text(parsed.flags.store) ?? 'store') }
   const verb = VERBS[name]
   if (verb === undefined) throw new StrataError('BAD_ARGUMENT', `there is no command ${name}`)

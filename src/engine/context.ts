@@ -36,6 +36,8 @@ export type Context = {
   readonly log: (level: LogEntry['level'], message: string, where?: { step?: string; file?: string }) => void
   readonly waitMs: number
   readonly workers: number | undefined
+  /** The calling thread has nothing else to do. */
+  readonly mayBlock: boolean
   /** The head of the journal that the caller has seen: a session that finds another is refused. */
   readonly expected?: string
 }
@@ -53,6 +55,8 @@ export type ContextOptions = {
   fs?: FsPort
   now?: () => Date
   workers?: number
+  /** The calling thread has nothing else to do (no window, no server): it works, too, some 50 ms at a time, in the place of one worker. */
+  mayBlock?: boolean
 }
 
 /** Lower-case letters and digits: names of folders and branches must survive file systems that fold case. */
@@ -91,5 +95,6 @@ export const createContext = (options: ContextOptions): Context => {
     },
     waitMs: options.waitMs ?? 0,
     workers: options.workers,
+    mayBlock: options.mayBlock ?? false,
   }
 }

@@ -80,8 +80,8 @@ const examineOne = async (
 }
 
 /** Workers that read and compare, for so many bytes; whoever has it closes it. */
-export const readingPool = ({ fs, paths, dataset, module, workers }: Context, bytes: number): Pool =>
-  new Pool({ fs, packs: paths.packs, dataset, module, bytes, isPlain: true, workers })
+export const readingPool = ({ fs, paths, dataset, module, workers, mayBlock }: Context, bytes: number): Pool =>
+  new Pool({ fs, packs: paths.packs, dataset, module, bytes, isPlain: true, workers, mayBlock })
 
 /** Every byte of the active directory, against the manifest of its last commit. */
 export const examineActive = async (context: Context, repository: Repository, state: State): Promise<{ found: Found[]; files: number }> => {

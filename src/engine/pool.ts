@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import type { Dataset } from '../core/dataset.ts'
-import type { ErrorCode, ErrorData } from '../core/errors.ts'
-import { StrataError } from '../core/errors.ts'
 import type { FsPort } from '../storage/fs.ts'
 import { areHandlesScarce } from '../storage/fs.ts'
 import type { Context } from './context.ts'
+import type { Waiting } from './hand.ts'
+import { Hand } from './hand.ts'
 import { startWorker } from './modules.ts'
 import type { Result, ResultOf, Task, TaskEnv } from './task-types.ts'
 import { runTask } from './tasks.ts'
@@ -16,15 +16,13 @@ const MOST_WORKERS = 4
 /** What V8 lets grow before it looks for what is no longer used: with its default a worker takes 30 MB more, and is no faster. */
 const YOUNG_MB = 6
 
-export type WireError = { code: ErrorCode | null; message: string; hint: string; data: ErrorData; stack: string }
-export type Reply = { id: number; result: Result } | { id: number; error: WireError }
+/** So many bytes take no longer than a moment. */
+const SHORT = 2 * 1024 * 1024
 
-const revive = (error: WireError): Error =>
-  error.code === null
-    ? Object.assign(new Error(error.message), { stack: error.stack })
-    : new StrataError(error.code, error.message, { data: error.data, hint: error.hint })
-
-type Waiting = { task: Task; resolve: (result: Result) => void; reject: (error: Error) => void }
+const sizeOf = (task: Task): number => {
+  if (task.type === 'objects') return task.entries.reduce((sum, { offset, end }) => sum + end - offset, 0)
+  return task.type === 'assemble' ? task.bytes : (task.files as readonly { size: number }[]).reduce((sum, { size }) => sum + size, 0)
+}
 
 /** What a worker is started with: the dataset's module if its tasks want one, the folder of the packs, and two words of shared memory: one is set when it should stop, one counts bytes of large files. */
 export type WorkerData = {
@@ -45,9 +43,6 @@ export const envOf = (fs: FsPort, dataset: Dataset | null, { packs, stop, done }
   },
 })
 
-/** What a worker says once it has loaded everything: until then it may fail for want of open files or memory. */
-export type Ready = 'ready'
-
 export type PoolOptions = {
   fs: FsPort
   /** The folder of the repository's packs. */
@@ -58,6 +53,8 @@ export type PoolOptions = {
   /** Its tasks want no dataset: a worker that need not load one is there sooner. */
   isPlain?: boolean
   workers?: number | undefined
+  /** This thread has nothing else to do: it takes tasks that are short, too, in the place of one worker. */
+  mayBlock?: boolean
   signal?: AbortSignal | undefined
 }
 
@@ -70,12 +67,13 @@ export class Pool {
   readonly #isPlain: boolean
   #size: number
   readonly #queue: Waiting[] = []
-  readonly #idle: Worker[] = []
-  readonly #all = new Set<Worker>()
+  readonly #hands = new Set<Hand>()
   readonly #stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   /** Bytes of large files that are done, and that nobody has been told of. */
   readonly #done = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT))
-  #starting = 0
+  readonly #helps: boolean
+  /** Whether this thread works at a task. */
+  #isBusy = false
 
   /** `module` is where a worker finds the dataset; without it everything runs on this thread. `signal` tells tasks to stop. */
   constructor(options: PoolOptions) {
@@ -85,9 +83,11 @@ export class Pool {
     this.#module = options.module
     this.#isPlain = options.isPlain ?? false
     options.signal?.addEventListener('abort', () => void Atomics.store(this.#stop, 0, 1), { once: true })
-    const wanted = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS)
+    const isScarce = areHandlesScarce()
+    this.#helps = options.mayBlock === true && options.workers === undefined && !isScarce
+    const wanted = options.workers ?? Math.min(availableParallelism(), MOST_WORKERS) - (this.#helps ? 1 : 0)
     // Each holds a dozen handles for itself.
-    const most = areHandlesScarce() ? Math.min(1, wanted) : wanted
+    const most = isScarce ? Math.min(1, wanted) : wanted
     this.#size = options.module === null || options.bytes < WORKER_BYTES ? 0 : most
     // At once: it loads while this thread prepares the work. The others come when there is work for them.
     if (this.#size > 0) this.#start()
@@ -95,7 +95,8 @@ export class Pool {
 
   /** How many tasks are worth having under way. */
   get width(): number {
-    return this.#size === 0 ? 1 : this.#size * 2
+    if (this.#size === 0) return 1
+    return this.#helps ? (this.#size + 1) * 3 : this.#size * 2
   }
 
   /** How many bytes of large files were done since the last call: one may take minutes. */
@@ -135,9 +136,8 @@ export class Pool {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#all].map((worker) => worker.terminate()))
-    this.#all.clear()
-    this.#idle.length = 0
+    await Promise.all([...this.#hands].map((hand) => hand.end()))
+    this.#hands.clear()
   }
 
   async #here(task: Task): Promise<Result> {
@@ -157,16 +157,39 @@ export class Pool {
 
   #pump(): void {
     // In the place of one that has ended.
-    while (this.#starting < this.#queue.length && this.#all.size < this.#size) this.#start()
+    while (this.#starting < this.#queue.length && this.#hands.size < this.#size) this.#start()
     // A worker that starts opens many files at once: nothing else is begun until it has.
     while (this.#starting === 0 && this.#queue.length > 0) {
-      const worker = this.#idle.pop()
-      const waiting = worker === undefined ? undefined : this.#queue.shift()
-      if (worker === undefined || waiting === undefined) break
-      this.#send(worker, waiting)
+      const hand = this.#freeHand()
+      const waiting = hand === undefined ? undefined : this.#queue.shift()
+      if (hand === undefined || waiting === undefined) break
+      hand.give(waiting)
     }
     // No worker can be had: what waits is done on this thread.
     if (this.#size === 0) for (const { task, resolve, reject } of this.#queue.splice(0)) this.#here(task).then(resolve, reject)
+    if (this.#helps && !this.#isBusy) this.#help()
+  }
+
+  get #starting(): number {
+    return [...this.#hands].filter((hand) => !hand.isReady).length
+  }
+
+  /** The one that has least to do. Where this thread works, too, it may be late: each has a task more, so that none waits. */
+  #freeHand(): Hand | undefined {
+    const [first] = [...this.#hands].sort((a, b) => a.load - b.load)
+    return first !== undefined && first.load < (this.#helps ? 2 : 1) ? first : undefined
+  }
+
+  #help(): void {
+    const place = this.#queue.findIndex(({ task }) => task.type !== 'assemble' && sizeOf(task) <= SHORT)
+    const [waiting] = place < 0 ? [] : this.#queue.splice(place, 1)
+    if (waiting === undefined) return
+    this.#isBusy = true
+    const next = (): void => {
+      this.#isBusy = false
+      this.#pump()
+    }
+    this.#here(waiting.task).then(waiting.resolve, waiting.reject).finally(next)
   }
 
   #start(): void {
@@ -184,78 +207,19 @@ export class Pool {
         resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       })
     } catch {
-      this.#size = this.#all.size
+      this.#size = this.#hands.size
       return
     }
-    this.#all.add(worker)
-    this.#starting += 1
-    const settle = (act: () => void): void => {
-      worker.off('message', onReady)
-      worker.off('exit', onExit)
-      this.#starting -= 1
-      act()
+    const hand = new Hand(worker, (what) => {
+      if (what === 'gone') this.#hands.delete(hand)
+      // This thread has loaded the same modules: there was not enough of something. The workers that are there must do.
+      if (what === 'gone' && !hand.isReady) this.#size = this.#hands.size
       this.#pump()
-    }
-    const onReady = (): void => {
-      settle(() => {
-        this.#idle.push(worker)
-        worker.unref()
-      })
-    }
-    // This thread has loaded the same modules: there was not enough of something. The workers that are there must do.
-    const onExit = (): void => {
-      settle(() => {
-        this.#size = this.#all.size
-      })
-    }
-    worker.on('message', onReady)
-    worker.on('exit', onExit)
-    // `exit` follows, whatever the worker was doing.
-    worker.on('error', () => undefined)
-    worker.prependListener('exit', () => {
-      this.#all.delete(worker)
-      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1)
     })
-  }
-
-  #send(worker: Worker, { task, resolve, reject }: Waiting): void {
-    const settle = (act: () => void): void => {
-      worker.off('message', onMessage)
-      worker.off('error', onError)
-      worker.off('exit', onExit)
-      act()
-    }
-    const onMessage = (reply: Reply): void => {
-      settle(() => {
-        if ('error' in reply) reject(revive(reply.error))
-        else resolve(reply.result)
-        this.#idle.push(worker)
-        worker.unref()
-        this.#pump()
-      })
-    }
-    const onError = (error: Error): void => {
-      settle(() => {
-        this.#all.delete(worker)
-        reject(error)
-        this.#pump()
-      })
-    }
-    const onExit = (): void => {
-      onError(
-        new StrataError('MIGRATION_FAILED', 'the worker that ran the migration has ended', {
-          hint: 'It may have run out of memory. The active snapshot is untouched.',
-        }),
-      )
-    }
-    worker.on('message', onMessage)
-    worker.on('error', onError)
-    worker.on('exit', onExit)
-    worker.ref()
-    worker.postMessage(task)
+    this.#hands.add(hand)
   }
 }
 
 /** The pool for so many bytes of work at a store's files. */
-export const poolFor = ({ fs, paths, dataset, module, workers }: Context, bytes: number, signal?: AbortSignal): Pool =>
-  new Pool({ fs, packs: paths.packs, dataset, module, bytes, workers, signal })
+export const poolFor = ({ fs, paths, dataset, module, workers, mayBlock }: Context, bytes: number, signal?: AbortSignal): Pool =>
+  new Pool({ fs, packs: paths.packs, dataset, module, bytes, workers, mayBlock, signal })

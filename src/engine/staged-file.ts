@@ -6,8 +6,8 @@ import { cloneFile } from '../storage/clone.ts'
 import { writeAll } from '../storage/durable.ts'
 import { readFile } from '../storage/files.ts'
 import type { FsPort } from '../storage/fs.ts'
-import type { EncodedBatch, Spilled } from '../storage/pack-write.ts'
-import { encodeEntries } from '../storage/pack-write.ts'
+import type { EncodedBatch, PackEntry, Spilled } from '../storage/pack-write.ts'
+import { joinEntries, packEntry } from '../storage/pack-write.ts'
 import type { Link } from '../storage/link.ts'
 import { linkFile } from '../storage/link.ts'
 import type { FileStat } from '../storage/scan.ts'
@@ -15,30 +15,21 @@ import { TICK_MS, isRacy, statFile } from '../storage/scan.ts'
 
 export const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex')
 
-/** Gathers blobs of a batch into one buffer of pack entries. */
+/** Gathers blobs of a batch: each is encoded at once, so that its bytes can go. */
 export class Blobs {
-  readonly #bytes: { type: 'blob'; bytes: Uint8Array }[] = []
-  readonly #where: number[] = []
+  readonly #entries: PackEntry[] = []
   readonly #spilled: Spilled[] = []
-  /** Reserves a place; the object id is known after `encode`. */
-  add(bytes: Uint8Array): number {
-    this.#where.push(this.#bytes.length)
-    return this.#bytes.push({ type: 'blob', bytes }) - 1
+  add(bytes: Uint8Array): Oid {
+    const entry = packEntry('blob', bytes)
+    this.#entries.push(entry)
+    return entry.oid
   }
   /** A large one, in a file beside the packs. */
   addLarge(spilled: Spilled): void {
     this.#spilled.push(spilled)
   }
-  encode(): { pack: EncodedBatch; oid: (place: number) => Oid } {
-    const pack = { ...encodeEntries(this.#bytes), spilled: this.#spilled }
-    return {
-      pack,
-      oid: (place) => {
-        const entry = pack.table[place]
-        if (entry === undefined) throw new StrataError('ABSENT', 'a blob of this batch was not encoded')
-        return entry.oid
-      },
-    }
+  get pack(): EncodedBatch {
+    return { ...joinEntries(this.#entries), spilled: this.#spilled }
   }
 }
 

@@ -45,7 +45,10 @@ const judge = (dataset: Dataset, base: number, path: string, version: string | n
   }
 }
 
-type Done = Omit<Captured, 'oid' | 'version' | 'damage' | 'records'> & { readonly oid: Oid | null; readonly place: number | null }
+/** Of a file that is as it was committed, who asked knows it. */
+const KNOWN = '' as Oid
+
+type Done = Omit<Captured, 'version' | 'damage' | 'records'>
 
 type ReadOne = (Done & Content & { readonly link?: Link | undefined }) | undefined
 
@@ -57,13 +60,13 @@ const readLargeOne = ({ fs, packs }: TaskEnv, from: string, to: string | null, f
   if (before?.sha256 === known) {
     const { stat, sha256: hash } = before
     const link = to === null ? undefined : copyLarge(fs, { path: from, stat, isImmutable }, to, stat.mode)
-    return { path, size: stat.size, sha256: hash, stat, same: true, oid: null, place: null, link, ...content }
+    return { path, size: stat.size, sha256: hash, stat, same: true, oid: KNOWN, link, ...content }
   }
   const read = captureLarge(fs, packs, from, path, to)
   if (read === undefined) return undefined
   const { stat, sha256: hash, spilled } = read
   blobs.addLarge(spilled)
-  return { path, size: stat.size, sha256: hash, stat, same: false, oid: spilled.oid, place: null, ...content }
+  return { path, size: stat.size, sha256: hash, stat, same: false, oid: spilled.oid, ...content }
 }
 
 /** Reads one file; undefined when it is gone. */
@@ -79,8 +82,8 @@ const readOne = (env: TaskEnv, task: CaptureTask, file: CaptureFile, blobs: Blob
   // Only what is as it was committed: something else is in the middle of being edited.
   const own = { path: from, stat, isImmutable: isImmutable && same }
   const link = to === null ? undefined : writeStaged(env.fs, to, bytes, stat.mode, own)
-  const place = same ? null : blobs.add(bytes)
-  return { path, size: bytes.byteLength, sha256: hash, stat, same, oid: null, place, link, bytes: () => bytes, pieces: () => [bytes] }
+  const oid = same ? KNOWN : blobs.add(bytes)
+  return { path, size: bytes.byteLength, sha256: hash, stat, same, oid, link, bytes: () => bytes, pieces: () => [bytes] }
 }
 
 const versionAt = (dataset: Dataset, path: string, { bytes, pieces }: Content): string | null => {
@@ -95,7 +98,7 @@ export const capture = (env: TaskEnv, task: CaptureTask): CaptureResult => {
   const blobs = new Blobs()
   const gone: string[] = []
   const links: KeptLink[] = []
-  const done: (Omit<Captured, 'oid'> & Pick<Done, 'oid' | 'place'>)[] = []
+  const files: Captured[] = []
   for (const file of task.files) {
     const one = readOne(env, task, file, blobs)
     if (one === undefined) {
@@ -106,9 +109,7 @@ export const capture = (env: TaskEnv, task: CaptureTask): CaptureResult => {
     if (link !== undefined) links.push({ ...link, sha256: one.sha256 })
     const version = dataset === null ? null : versionAt(dataset, file.path, one)
     const judged = dataset === null || task.base === null || one.same ? SOUND : judge(dataset, task.base, file.path, version, one)
-    done.push({ ...rest, version, ...judged })
+    files.push({ ...rest, version, ...judged })
   }
-  const { pack, oid } = blobs.encode()
-  const files = done.map(({ place, oid: known, ...rest }) => ({ ...rest, oid: known ?? (place === null ? ('' as Oid) : oid(place)) }))
-  return { type: 'capture', files, gone, links, pack }
+  return { type: 'capture', files, gone, links, pack: blobs.pack }
 }

@@ -108,5 +108,5 @@ export const recall = (env: TaskEnv, task: RecallTask): RecallResult => {
     ;(made === null ? missed : done).push(file.path)
     links.push(...(made ?? []))
   }
-  return { type: 'recall', done, missed, links, pack: blobs.encode().pack }
+  return { type: 'recall', done, missed, links, pack: blobs.pack }
 }

@@ -7,8 +7,8 @@ import { readOnce } from '../storage/read-stable.ts'
 import { eachInTime } from './bounded.ts'
 import { forgetTransformer, transformerFor } from './directory-source.ts'
 import { Blobs, sha256 } from './staged-file.ts'
-import type { Made, TaskEnv, TransformFile, TransformResult, TransformTask } from './task-types.ts'
-import type { Done, Written } from './trail.ts'
+import type { TaskEnv, TransformFile, TransformResult, TransformTask } from './task-types.ts'
+import type { Done } from './trail.ts'
 import { Trail, doneOf, unchanged } from './trail.ts'
 import { transformLarge } from './transform-large.ts'
 
@@ -30,7 +30,7 @@ const transformOne = (env: TaskEnv, task: TransformTask, file: TransformFile, bl
   const made = file.isAsItIs === true ? unchanged(file.path, last - start) : transformer.file(file.path, start, last)
   // Bytes that came with the task are not what is in the directory now: nothing can be cloned from there.
   const at = 'stat' in read ? { path: join(task.root, file.path), stat: read.stat, isImmutable: file.isImmutable === true } : undefined
-  const own = { ...file, same: true, place: null, bytes: read.bytes, at, isKept: task.isSnapshot }
+  const own = { ...file, same: true, bytes: read.bytes, at, isKept: task.isSnapshot }
   const trail = new Trail(env, own, blobs, task.positions.length)
   const mended = mendedBy(env, task, (dataset) => mendFile(dataset, source, transformer, file.path, made))
   for (let position = start; position <= last; position++) {
@@ -64,8 +64,6 @@ export const transform = (env: TaskEnv, task: TransformTask): TransformResult =>
     forgetTransformer()
     throw error
   }
-  const { pack, oid } = blobs.encode()
-  const settle = ({ place, oid: known, ...rest }: Written): Made => ({ ...rest, oid: known ?? oid(place ?? -1) })
-  const files = done.map(({ result, steps }) => ({ ...result, steps: steps.map((outputs) => outputs.map(settle)) }))
-  return { type: 'transform', files, stale, links: done.flatMap(({ links }) => links), pack }
+  const files = done.map(({ result, steps }) => ({ ...result, steps }))
+  return { type: 'transform', files, stale, links: done.flatMap(({ links }) => links), pack: blobs.pack }
 }

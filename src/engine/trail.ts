@@ -8,13 +8,12 @@ import type { Blobs, SameFile } from './staged-file.ts'
 import { sha256, writeStaged } from './staged-file.ts'
 import type { KeptLink, Made, TaskEnv, Transformed } from './task-types.ts'
 
-export type Written = Omit<Made, 'oid'> & { oid: Oid | null; place: number | null }
 /** `at`: a file that holds the bytes, if there is one; there is of a large one, whose bytes are not in memory. `isKept`: it is a snapshot's, or another name of such a file. */
-export type Pending = Written & { bytes: Uint8Array | null; at: SameFile | undefined; isKept: boolean }
+export type Pending = Omit<Made, 'oid'> & { oid: Oid | null; bytes: Uint8Array | null; at: SameFile | undefined; isKept: boolean }
 
 /** A file on its way: the files that it stands for now, and what was written at each position. */
 export class Trail {
-  readonly written: Written[][]
+  readonly written: Made[][]
   readonly links: KeptLink[] = []
   #now: readonly Pending[]
   readonly #env: TaskEnv
@@ -66,9 +65,10 @@ export class Trail {
   }
 
   /** Only what is written anywhere becomes an object: a step that is passed on the way leaves none. */
-  #stored(file: Pending): Pending {
-    if (file.oid !== null || file.place !== null) return file
-    if (file.bytes !== null) return { ...file, place: this.#blobs.add(file.bytes) }
+  #stored(file: Pending): Pending & { oid: Oid } {
+    const { oid } = file
+    if (oid !== null) return { ...file, oid }
+    if (file.bytes !== null) return { ...file, oid: this.#blobs.add(file.bytes) }
     const spilled = spill(this.#env.fs, this.#env.packs, file.at?.path ?? '', file.size)
     this.#blobs.addLarge(spilled)
     return { ...file, oid: spilled.oid }
@@ -82,7 +82,6 @@ export class Trail {
       mode: this.#mode,
       same: false,
       oid: null,
-      place: null,
       bytes,
       at: undefined,
       isKept: false,
@@ -102,7 +101,7 @@ export const unchanged = (path: string, steps: number): FileResult => ({
 })
 
 /** One file, written at every position. */
-export type Done = { result: Omit<Transformed, 'steps'>; steps: Written[][]; links: readonly KeptLink[] }
+export type Done = { result: Omit<Transformed, 'steps'>; steps: Made[][]; links: readonly KeptLink[] }
 
 export const doneOf = (made: FileResult, { written, links }: Trail): Done => {
   const { path, issues, records, reads, damaged, gathered } = made

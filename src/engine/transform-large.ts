@@ -84,7 +84,7 @@ class Results {
     if (index < 0) this.#scratch.push(at)
     const written = writePieces(this.#fs, at, this.#meter.through(pieces), this.#mode)
     const own = { path: at, stat: null, isImmutable: false }
-    const file = { path, ...written, mode: this.#mode, same: false, oid: null, place: null, bytes: null, isKept: false, at: own }
+    const file = { path, ...written, mode: this.#mode, same: false, oid: null, bytes: null, isKept: false, at: own }
     this.#at.set(position, file)
     return { pieces: () => piecesOf(this.#fs, at), size: written.size }
   }
@@ -147,7 +147,7 @@ export const transformLarge = (env: TaskEnv, task: TransformTask, file: Transfor
         : transformer.byRecords(file.path, start, last, { pieces, size: file.size }, results.keep)
     if (made === undefined) return 'whole'
     const at = { path: root, stat, isImmutable: file.isImmutable === true }
-    const own: Pending = { ...file, same: true, place: null, bytes: null, isKept: task.isSnapshot, at }
+    const own: Pending = { ...file, same: true, bytes: null, isKept: task.isSnapshot, at }
     const trail = writeAt(env, task, own, made, results, blobs)
     isDone = isAsBefore(fs, root, stat)
     if (isDone) return told(doneOf(made, trail))

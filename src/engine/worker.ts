@@ -2,7 +2,8 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { StrataError, fromSystem } from '../core/errors.ts'
 import { nodeFsPort } from '../storage/fs.ts'
 import { loadDataset } from './load.ts'
-import type { Ready, Reply, WireError, WorkerData } from './pool.ts'
+import type { Ready, Reply, WireError } from './hand.ts'
+import type { WorkerData } from './pool.ts'
 import { envOf } from './pool.ts'
 import type { Task } from './task-types.ts'
 import { runTask } from './tasks.ts'
@@ -29,11 +30,11 @@ const serve = (port: NonNullable<typeof parentPort>, { module, ...shared }: Work
     void dataset
       .then(async (loaded) => {
         const result = await runTask(envOf(nodeFsPort, loaded, shared), task)
-        const reply: Reply = { id: 0, result }
+        const reply: Reply = { result }
         port.postMessage(reply, 'pack' in result ? [result.pack.buffer] : [])
       })
       .catch((error: unknown) => {
-        port.postMessage({ id: 0, error: wireError(error) } satisfies Reply)
+        port.postMessage({ error: wireError(error) } satisfies Reply)
       })
   })
 }

@@ -56,8 +56,11 @@ export const packEntry = (type: ObjectType, bytes: Uint8Array, oid = objectOid(t
   return { oid, crc32: crc32(data), size: bytes.byteLength, data }
 }
 
-export const encodeEntries = (objects: readonly { readonly type: ObjectType; readonly bytes: Uint8Array }[]): EncodedBatch => {
-  const entries = objects.map(({ type, bytes }) => packEntry(type, bytes))
+export const encodeEntries = (objects: readonly { readonly type: ObjectType; readonly bytes: Uint8Array }[]): EncodedBatch =>
+  joinEntries(objects.map(({ type, bytes }) => packEntry(type, bytes)))
+
+/** Entries in one buffer. */
+export const joinEntries = (entries: readonly PackEntry[]): EncodedBatch => {
   const buffer = new ArrayBuffer(entries.reduce((sum, e) => sum + e.data.byteLength, 0))
   const target = new Uint8Array(buffer)
   let offset = 0

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import netmonitor from '../../migrations/index.ts'
 import { Pool } from '../../src/engine/pool.ts'
@@ -37,6 +37,40 @@ test('a task that fails while an earlier one still runs fails the whole, and doe
     expect(unheard).toEqual([])
   } finally {
     process.off('unhandledRejection', hear)
+    await pool.close()
+  }
+})
+
+test('a thread that has nothing else to do takes a share of what is short, and nothing that is long', async () => {
+  const small = Array.from({ length: 40 }, (_, i) => `small-${i}`)
+  for (const name of small) writeFileSync(join(dir, name), Buffer.alloc(100_000, name))
+  writeFileSync(join(dir, 'long'), Buffer.alloc(3 << 20, 'long'))
+  const here: string[] = []
+  const fs = {
+    ...nodeFsPort,
+    open: (path: string, ...rest: [string | number, number?]) => {
+      here.push(basename(path))
+      return nodeFsPort.open(path, ...rest)
+    },
+  }
+  const task = (path: string, size: number): CaptureTask => ({
+    type: 'capture',
+    root: dir,
+    copyTo: null,
+    base: null,
+    files: [{ path, size, known: null }],
+  })
+  const module = join(ROOT, 'dist/netmonitor.js')
+  const pool = new Pool({ fs, packs: '', dataset: netmonitor, module, bytes: 1 << 30, mayBlock: true })
+  try {
+    const taken: string[] = []
+    const tasks = ['long', ...small].map((path) => task(path, path === 'long' ? 3 << 20 : 100_000))
+    await pool.each(tasks, ({ files }) => taken.push(...files.map((f) => f.path)))
+    expect(taken).toEqual(['long', ...small])
+    if (pool.width === 1) return // one processor: there are no workers
+    expect(here).not.toContain('long')
+    expect(here.length).toBeGreaterThan(0)
+  } finally {
     await pool.close()
   }
 })

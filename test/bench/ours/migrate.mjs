@@ -5,6 +5,6 @@ import { App } from '../../../dist/index.js'
 
 const [store, to, workers] = process.argv.slice(2)
 const migrations = fileURLToPath(new URL('../../../dist/netmonitor.js', import.meta.url))
-const app = await App.open({ store, migrations, ...(workers === undefined ? {} : { workers: Number(workers) }) })
+const app = await App.open({ store, migrations, mayBlock: true, ...(workers === undefined ? {} : { workers: Number(workers) }) })
 const job = await app.waitForJob((await app.startMigration({ to })).id)
 if (job.status !== 'completed') throw new Error(job.error)
