@@ -115,6 +115,20 @@ const editOne = (store) => {
   }
 }
 
+const oneRow = (id, work, data) => ({
+  id,
+  work,
+  against: 'the full migration',
+  target: 0.03,
+  once: (b) => {
+    const store = captured(b, data(b))
+    const full = b.strata(store, 'migrate', '--to', FIRST)
+    b.strata(store, 'rollback')
+    editOne(store)
+    return { ours: b.strata(store, 'migrate', '--to', FIRST), peer: full }
+  },
+})
+
 const memoryRow = (data, command, prepare) => ({
   id: `memory-${data}-${command}`,
   work: `peak memory of ${command}, ${data}`,
@@ -244,19 +258,8 @@ export const ROWS = [
       return { ours: run, peer: sum(...parts) }
     },
   },
-  {
-    id: 'one-of-many',
-    work: 'one changed file of 4,000, migrate again',
-    against: 'the full migration',
-    target: 0.03,
-    once: (b) => {
-      const store = captured(b, b.small(4000))
-      const full = b.strata(store, 'migrate', '--to', FIRST)
-      b.strata(store, 'rollback')
-      editOne(store)
-      return { ours: b.strata(store, 'migrate', '--to', FIRST), peer: full }
-    },
-  },
+  oneRow('one-of-big', 'one changed file of the 4,000 of big, migrate again', (b) => b.data('big')),
+  oneRow('one-of-small', 'one changed file of 4,000 small ones, migrate again', (b) => b.small(4000)),
   flipRow(10),
   flipRow(10_000),
   {
