@@ -35,7 +35,8 @@ const checkOf = (check: unknown): Test | undefined => {
     const sign = what === 'less_than' ? -1 : 1
     return (value) => (typeof value === 'number' && sign * (value - bound) > 0) || (inclusive === true && value === bound)
   }
-  if (what === 'custom' && typeof fn === 'function') return (value) => Boolean((fn as (value: unknown) => unknown)(value))
+  // One that answers with a promise is refused by zod.
+  if (what === 'custom' && typeof fn === 'function') return (value) => (fn as (value: unknown) => unknown)(value) === true
   const isPattern = what === 'string_format' && format === 'regex' && pattern instanceof RegExp && !pattern.global && !pattern.sticky
   return isPattern ? (value) => pattern.test(value as string) : undefined
 }

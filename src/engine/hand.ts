@@ -28,6 +28,7 @@ export class Hand {
   readonly #worker: Worker
   readonly #given: Waiting[] = []
   #error: Error | undefined
+  #isEnding = false
 
   /** `changed`: it is ready, has done a task, or is gone. */
   constructor(worker: Worker, changed: (what: 'ready' | 'done' | 'gone') => void) {
@@ -36,7 +37,7 @@ export class Hand {
       if (message === 'ready') this.isReady = true
       else this.#settle(message)
       // One that waits for work keeps no process alive.
-      if (this.#given.length === 0) worker.unref()
+      if (this.#given.length === 0 && !this.#isEnding) worker.unref()
       changed(message === 'ready' ? 'ready' : 'done')
     })
     worker.on('error', (error: Error) => {
@@ -60,7 +61,9 @@ export class Hand {
     this.#worker.postMessage(waiting.task)
   }
 
+  /** Whoever waits for its end has nothing else that keeps the process alive. */
   async end(): Promise<void> {
+    this.#isEnding = true
     await this.#worker.terminate()
   }
 

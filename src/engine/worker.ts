@@ -26,10 +26,12 @@ const serve = (port: NonNullable<typeof parentPort>, { module, ...shared }: Work
       port.close()
     },
   )
+  // One after the other, whatever a task waits for: replies come in the order of the tasks.
+  let last: Promise<unknown> = dataset
   port.on('message', (task: Task) => {
-    void dataset
-      .then(async (loaded) => {
-        const result = await runTask(envOf(nodeFsPort, loaded, shared), task)
+    last = last
+      .then(async () => {
+        const result = await runTask(envOf(nodeFsPort, await dataset, shared), task)
         const reply: Reply = { result }
         port.postMessage(reply, 'pack' in result ? [result.pack.buffer] : [])
       })

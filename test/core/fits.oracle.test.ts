@@ -15,6 +15,7 @@ const leaf: fc.Arbitrary<z.ZodType> = fc.constantFrom<z.ZodType[]>(
   z.string().regex(/^[a-b]*$/g),
   z.string().min(1),
   z.email(),
+  z.string().refine((text) => text.indexOf('b') + 1, 'without b'),
   z.number(),
   z.number().refine((n) => n > 0, 'small'),
   z.number().min(1),
@@ -163,4 +164,10 @@ test('a schema that holds itself, a list with a hole, and a list that is none of
   expect(fits(z.array(z.number()), [1, , 2])).toBe(false)
   expect(fits(z.looseObject({}), [])).toBe(false)
   expect(fits(z.looseObject({}), new JsonNumber('1.0'))).toBe(false)
+  expect(() =>
+    fits(
+      z.string().refine(() => Promise.resolve(true)),
+      'a',
+    ),
+  ).toThrow()
 })

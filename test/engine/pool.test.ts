@@ -1,13 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { hash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import netmonitor from '../../migrations/index.ts'
+import type { Oid } from '../../src/core/git-objects.ts'
+import type { FileEntry } from '../../src/core/manifest.ts'
 import { Pool } from '../../src/engine/pool.ts'
-import type { CaptureTask } from '../../src/engine/task-types.ts'
+import type { CaptureTask, ExtractTask } from '../../src/engine/task-types.ts'
 import { nodeFsPort } from '../../src/storage/fs.ts'
-import { ROOT } from '../support/sandbox.ts'
+import { ROOT, captured, sample } from '../support/sandbox.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'strata-pool-'))
 afterAll(() => {
@@ -70,6 +74,60 @@ test('a thread that has nothing else to do takes a share of what is short, and n
     if (pool.width === 1) return // one processor: there are no workers
     expect(here).not.toContain('long')
     expect(here.length).toBeGreaterThan(0)
+  } finally {
+    await pool.close()
+  }
+})
+
+test('one that is closed while its worker still starts is waited for, and the process goes on after that', () => {
+  const script = `
+    import { Pool } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/internal.js')).href)}
+    for (const delay of [0, 100, 150, 200, 250, 300, 400, 500]) {
+      const options = { packs: '', dataset: null, module: ${JSON.stringify(join(ROOT, 'dist/netmonitor.js'))}, bytes: 1 << 30, mayBlock: true }
+      const pool = new Pool(options)
+      const began = performance.now()
+      while (performance.now() - began < delay);
+      await pool.close()
+    }
+    console.log('done')
+  `
+  writeFileSync(join(dir, 'closing.mjs'), script)
+  expect(execFileSync(process.execPath, [join(dir, 'closing.mjs')], { encoding: 'utf8' })).toBe('done\n')
+})
+
+test('each task gets its own result, also when one that was given after it would be done sooner', async () => {
+  // A large one is written piece by piece, and waits in between. None is so small that this thread takes it.
+  const others = { 'a.txt': 'a'.repeat(3 << 20), 'b.txt': 'b'.repeat(5 << 20), 'c.txt': 'c'.repeat(4 << 20) }
+  const box = captured({ ...Object.fromEntries(sample(1)), 'large.txt': 'large '.repeat(2 << 20), ...others })
+  const packs = join(box.store, 'repo.git/objects/pack')
+  const files = box
+    .git('ls-tree', '-r', 'HEAD', 'files/')
+    .trim()
+    .split('\n')
+    .map((row): FileEntry => {
+      const [, , oid = '', name = ''] = row.split(/[ \t]/)
+      const path = name.slice('files/'.length)
+      const bytes = readFileSync(join(box.active(), path))
+      return { path, size: bytes.length, sha256: hash('sha256', bytes), mode: 0o644, oid: oid as Oid }
+    })
+  const task = (file: FileEntry): ExtractTask => {
+    const to = mkdtempSync(join(dir, 'to-'))
+    return { type: 'extract', packs, to, files: [file] }
+  }
+  const flat = files.filter(({ path }) => path.endsWith('.txt')).sort((a, b) => b.size - a.size)
+  const tasks = flat.map(task)
+  const pool = new Pool({
+    fs: nodeFsPort,
+    packs,
+    dataset: netmonitor,
+    module: join(ROOT, 'dist/netmonitor.js'),
+    bytes: 1 << 30,
+    mayBlock: true,
+  })
+  try {
+    const done: number[] = []
+    await pool.each(tasks, ({ bytes }) => done.push(bytes))
+    expect(done).toEqual(tasks.map((one) => one.files.reduce((sum, { size }) => sum + size, 0)))
   } finally {
     await pool.close()
   }
