@@ -8,8 +8,8 @@ import type { Mode, Plan } from './kill-process.ts'
 
 /** Points of each command; kill-sweep.nightly.ts tries them all. */
 const POINTS: readonly (readonly [Mode, number])[] = [
-  ['before', 3],
-  ['torn', 2],
+  ['before', 2],
+  ['torn', 1],
   ['after', 1],
   ['short', 1],
 ]

@@ -8,8 +8,8 @@ import type { Effort } from './sweep.ts'
 import { Sweep, makeScratch } from './sweep.ts'
 
 /** About so many states of each command; power-cut.nightly.ts judges them all. */
-const STATES = Number(process.env.STRATA_CRASH_STATES ?? 100)
-const EFFORT: Effort = { extra: 2, states: STATES, recoveries: 2, statesOfRecovery: 25, seed: 7 }
+const STATES = Number(process.env.STRATA_CRASH_STATES ?? 50)
+const EFFORT: Effort = { extra: 2, states: STATES, recoveries: 2, statesOfRecovery: 15, seed: 7 }
 const ALL = [...SCENARIOS, ...SPECIAL]
 const named = (name: string): Scenario => {
   const found = ALL.find((s) => s.name === name)
