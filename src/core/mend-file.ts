@@ -50,5 +50,3 @@ export const mendFile = (dataset: Dataset, source: Source, transformer: Transfor
     issues: twin === undefined ? [] : [twice(own.path, twin)],
   }
 }
-
-export type { Mended }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Dataset } from '../core/dataset.ts'
-import type { Mended } from '../core/mend-file.ts'
+import type { Mended } from '../core/mend-records.ts'
 import { mendFile } from '../core/mend-file.ts'
 import { LARGE } from '../storage/large-entry.ts'
 import { readOnce } from '../storage/read-stable.ts'

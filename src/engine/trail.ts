@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Oid } from '../core/git-objects.ts'
-import type { Mended } from '../core/mend-file.ts'
+import type { Mended } from '../core/mend-records.ts'
 import type { FileResult, StepFile } from '../core/transform.ts'
 import type { Link } from '../storage/link.ts'
 import { copyLarge, spill } from './large-file.ts'
