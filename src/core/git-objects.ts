@@ -30,25 +30,24 @@ export const objectOid = (type: ObjectType, bytes: Uint8Array): Oid =>
 
 export const blobOid = (bytes: Uint8Array): Oid => objectOid('blob', bytes)
 
-/** Git compares names as bytes, and a folder as if its name ended in a slash. */
-const sortKey = (entry: TreeEntry): string => (entry.mode === '40000' ? `${entry.name}/` : entry.name)
+/** An entry as it stands in a tree, each byte a character. Git compares names as bytes, and a folder as if its name ended in a slash. */
+export type TreeRow = { readonly key: string; readonly bytes: string }
 
-const OID_BYTES = 20
-/** Of one character, at most. */
-const UTF8_BYTES = 3
+export const treeRow = (mode: TreeMode, name: string, oid: Oid): TreeRow => ({
+  key: mode === '40000' ? `${name}/` : name,
+  bytes: Buffer.from(`${mode} ${name}\0`).toString('latin1') + Buffer.from(oid, 'hex').toString('latin1'),
+})
+
+/** A tree object of these rows, in git's order. */
+export const joinTree = (rows: readonly TreeRow[]): Uint8Array => {
+  let text = ''
+  for (const { bytes } of [...rows].sort((a, b) => compareBytes(a.key, b.key))) text += bytes
+  return Buffer.from(text, 'latin1')
+}
 
 /** A tree object: entries in git's order. */
-export const encodeTree = (entries: readonly TreeEntry[]): Uint8Array => {
-  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) })).sort((a, b) => compareBytes(a.key, b.key))
-  const most = entries.reduce((sum, { mode, name }) => sum + mode.length + name.length * UTF8_BYTES + 2 + OID_BYTES, 0)
-  const bytes = Buffer.allocUnsafe(most)
-  let at = 0
-  for (const { entry } of keyed) {
-    at += bytes.write(`${entry.mode} ${entry.name}\0`, at)
-    at += bytes.write(entry.oid, at, OID_BYTES, 'hex')
-  }
-  return bytes.subarray(0, at)
-}
+export const encodeTree = (entries: readonly TreeEntry[]): Uint8Array =>
+  joinTree(entries.map(({ mode, name, oid }) => treeRow(mode, name, oid)))
 
 const MODES: readonly string[] = ['100644', '100755', '40000']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

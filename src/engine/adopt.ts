@@ -193,7 +193,7 @@ const adoptSpec = (
       const paths = new Paths(context.dataset, [...now.keys()], oldest, { position, paths: before.files.keys() })
       const there = (path: string): string => paths.between(path, oldest, position)
       const sides: Sides = { ...unwritten, there, written: { before: byPath(known), now } }
-      work.staging.begin({ files: new Map(), directories: before.manifest.directories })
+      work.staging.begin({ files: new Map(), directories: before.directories })
       const theirs = {
         root: context.paths.snapshot(id),
         files: sides.written.now,

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { versionIndex } from '../core/chain.ts'
 import type { Issue } from '../core/issues.ts'
-import type { FileEntry, Manifest } from '../core/manifest.ts'
-import { manifestDigest } from '../core/manifest.ts'
+import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
+import { SnapshotTrees } from '../core/snapshot-trees.ts'
 import type { Snapshot } from '../core/state.ts'
 import { commitMessage } from '../core/slice.ts'
 import { flushFiles } from '../storage/durable.ts'
@@ -10,7 +10,7 @@ import { isSameButCtime } from '../storage/scan.ts'
 import { batches } from './batches.ts'
 import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
-import { isQuiet, knownFiles, look, lookAfresh, manifestOf, remember } from './directory.ts'
+import { isQuiet, knownFiles, look, lookAfresh, remember } from './directory.ts'
 import { poolFor } from './pool.ts'
 import type { Session } from './session.ts'
 import { putBack } from './shared.ts'
@@ -20,7 +20,7 @@ export type Checkpointed = {
   readonly snapshot: Snapshot
   readonly changed: readonly string[]
   readonly files: ReadonlyMap<string, FileEntry>
-  readonly manifest: Manifest
+  readonly directories: readonly DirectoryEntry[]
 }
 
 const sizeOf = (looked: Looked, path: string): number => looked.changes.scanned.files.get(path)?.size ?? 0
@@ -40,18 +40,8 @@ const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string
   return base < 0 ? kept : [...kept, ...edited.flatMap((f) => fileFindings(dataset, base, f))]
 }
 
-/** Nothing to commit. Who only wants to know that does not wait for a manifest of everything. */
-const quiet = (snapshot: Snapshot, files: ReadonlyMap<string, FileEntry>, directories: Manifest['directories']): Checkpointed => {
-  let manifest: Manifest | undefined
-  return {
-    snapshot,
-    changed: [],
-    files,
-    get manifest() {
-      return (manifest ??= manifestOf(files.values(), directories))
-    },
-  }
-}
+/** Trees of what was committed last, for one who commits the same directory again and again. */
+export type KeptTrees = { last: SnapshotTrees | undefined }
 
 type Known = ReadonlyMap<string, FileEntry>
 
@@ -109,7 +99,11 @@ export const checkpoint = async (
   session: Session,
   id: string,
   reason: string,
-  { afresh = false, later = atOnce }: { afresh?: boolean; later?: (rest: () => void) => void } = {},
+  {
+    afresh = false,
+    later = atOnce,
+    trees = { last: undefined },
+  }: { afresh?: boolean; later?: (rest: () => void) => void; trees?: KeptTrees } = {},
 ): Promise<Checkpointed> => {
   const { context, repository } = session
   const { fs, paths, dataset } = context
@@ -117,13 +111,14 @@ export const checkpoint = async (
   if (snapshot === undefined) throw new Error(`no snapshot ${id}`)
   const { looked, known } = lookAt(session, snapshot, afresh)
   const { scanned } = looked.changes
-  if (isQuiet(looked)) return quiet(snapshot, known, scanned.directories)
+  if (isQuiet(looked)) return { snapshot, changed: [], files: known, directories: scanned.directories }
 
   const base = versionIndex(dataset.chain, snapshot.schemaVersion)
   const tasks = tasksFor(paths.snapshot(id), base < 0 ? null : base, looked, known)
   const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
   const pool = poolFor(context, bytes)
   const transaction = repository.begin()
+  if (later !== atOnce) transaction.hurry()
   const found: Found = { files: new Map(known), changed: new Map(), gone: goneFrom(looked, known), written: [] }
   const { files, changed, gone } = found
   try {
@@ -139,19 +134,23 @@ export const checkpoint = async (
       found.written.map((path) => join(paths.snapshot(id), path)),
       true,
     )
-    const manifest = manifestOf(files.values(), scanned.directories)
     const edited = [...changed.keys(), ...gone]
     const stored =
       edited.length === 0 && !looked.changes.directoriesChanged
         ? undefined
-        : record(session, snapshot, { manifest, edited, reason, findings: judge(session, snapshot, changed, gone), afresh }, transaction)
+        : record(
+            session,
+            snapshot,
+            { files, directories: scanned.directories, edited, reason, findings: judge(session, snapshot, changed, gone), afresh, trees },
+            transaction,
+          )
     if (stored === undefined) transaction.abort()
     const now = session.state.snapshots[id] ?? snapshot
     later(() => {
       if (stored !== undefined) session.project()
       remember(context, id, now.commit, files, scanned, looked.startedMs)
     })
-    return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, manifest }
+    return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, directories: scanned.directories }
   } catch (error) {
     transaction.abort()
     throw error
@@ -160,14 +159,25 @@ export const checkpoint = async (
   }
 }
 
-type Edits = { manifest: Manifest; edited: readonly string[]; reason: string; findings: Issue[]; afresh: boolean }
+type Edits = {
+  files: Known
+  directories: readonly DirectoryEntry[]
+  edited: readonly string[]
+  reason: string
+  findings: Issue[]
+  afresh: boolean
+  trees: KeptTrees
+}
 
 /** One commit and one event, unless the tree turns out to be the one there is (only times had changed). */
 const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction: Parameters<Session['seal']>[0]): true | undefined => {
-  const { manifest, edited, reason, findings, afresh } = edits
-  if (!afresh && manifestDigest(manifest) === snapshot.manifest) return undefined
+  const { files, directories, edited, reason, findings, afresh, trees: kept } = edits
+  const trees = kept.last ?? new SnapshotTrees(files, directories)
+  trees.update(files, directories)
+  kept.last = trees
+  if (!afresh && trees.digest() === snapshot.manifest) return undefined
   const { result: stored, slice } = session.seal(transaction, (t) =>
-    t.addSnapshot(manifest, (digest) => ({
+    t.addSnapshot(trees, (digest) => ({
       message: commitMessage(`Checkpoint ${snapshot.schemaVersion}: ${reason}`, {
         'Strata-Snapshot': snapshot.id,
         'Strata-Seq': session.state.seq + 1,
@@ -184,8 +194,8 @@ const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction:
       snapshot: snapshot.id,
       commit: stored.commit,
       changed: edited.length,
-      files: manifest.files.length,
-      bytes: manifest.files.reduce((sum, f) => sum + f.size, 0),
+      files: files.size,
+      bytes: [...files.values()].reduce((sum, f) => sum + f.size, 0),
       manifest: stored.manifest,
       reason,
       findings,

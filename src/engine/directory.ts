@@ -56,11 +56,6 @@ export const lookAfresh = (context: Context, id: string): Looked => ({
 export const isQuiet = ({ changes }: Looked): boolean =>
   changes.changed.length === 0 && changes.removed.length === 0 && !changes.directoriesChanged
 
-export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['directories']): Manifest => ({
-  files: [...entries].sort((a, b) => compareBytes(a.path, b.path)),
-  directories,
-})
-
 /** The known content of a snapshot's directory: from the index, else from the repository. */
 export const knownFiles = (looked: Looked, repository: Repository, commit: Oid): ReadonlyMap<string, FileEntry> =>
   looked.index?.entries ?? new Map(repository.manifest(commit).files.map((f) => [f.path, f]))

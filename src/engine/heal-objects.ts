@@ -5,12 +5,12 @@ import { firstSeq, lastSeq } from '../core/events.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { blobOid, decodeCommit, decodeTree, encodeCommit, objectOid } from '../core/git-objects.ts'
 import type { FileEntry } from '../core/manifest.ts'
-import { manifestDigest, snapshotTree } from '../core/manifest.ts'
+import { SnapshotTrees } from '../core/snapshot-trees.ts'
 import { AUTHOR, commitMessage, sliceMessage, sliceTree } from '../core/slice.ts'
 import type { State } from '../core/state.ts'
 import { readFile } from '../storage/files.ts'
 import type { Context } from './context.ts'
-import { manifestOf, scan } from './directory.ts'
+import { scan } from './directory.ts'
 
 /**
  * Makes objects that the repository has lost once more, from what else there is: files from the directories, trees and manifests
@@ -46,10 +46,10 @@ export const readSources = (context: Context, state: State): Sources => {
       files.set(oid, join(root, path))
       entries.push({ path, size: bytes.length, mode: stat.mode, oid, sha256: createHash('sha256').update(bytes).digest('hex') })
     }
-    const manifest = manifestOf(entries, scanned.directories)
+    const trees = new SnapshotTrees(new Map(entries.map((f) => [f.path, f])), scanned.directories)
     roots.set(
-      manifestDigest(manifest),
-      snapshotTree(manifest, (object) => made.set(object.oid, object)),
+      trees.digest(),
+      trees.write((object) => made.set(object.oid, object)),
     )
   }
   return { files, made, roots }

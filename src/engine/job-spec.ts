@@ -5,7 +5,7 @@ import type { Issue } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
 import type { Snapshot } from '../core/state.ts'
 import type { Transaction } from '../storage/repository.ts'
-import type { Checkpointed } from './checkpoint.ts'
+import type { Checkpointed, KeptTrees } from './checkpoint.ts'
 import type { BlobSink, Workers } from './pass.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
@@ -53,6 +53,8 @@ export type JobWork = {
   readonly jobId: string
   readonly targets: readonly StageTarget[]
   readonly online: OnlineOptions | undefined
+  /** Those of the source, from one round to the next. */
+  readonly trees: KeptTrees
 }
 
 /**

@@ -115,6 +115,7 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
   const pausing = await pause(work, spec, online)
   // What need not be done while the application waits.
   const rests: (() => void)[] = []
+  work.transaction.hurry()
   try {
     const now = await catchLast(work, spec, online, rests)
     const staged = await stageAll(work, spec, now.files)
@@ -143,12 +144,14 @@ const verifyAll = async (work: JobWork, sealed: readonly Sealed[], { scanned, on
     throwIfCancelled(work.signal)
     const found = session.state.snapshots[snapshot]
     if (found === undefined) continue
-    const files = [...staged.files.values()]
     const changed = online?.renewed[i]?.changed
     const isVouched = staging.links.vouchedIn(scanned[i], staged.files)
-    const isCompared = ({ path }: FileEntry): boolean => (changed !== undefined && !changed.has(path)) || isVouched(path)
-    const rest = files.filter((file) => !isCompared(file))
-    proofs.push(await verifySnapshot(session.context, pool, found, rest, files.filter(isCompared)))
+    const rest =
+      changed === undefined
+        ? [...staged.files.values()].filter(({ path }) => !isVouched(path))
+        : [...changed].flatMap((path) => staged.files.get(path) ?? [])
+    const compared = { files: staged.files.size - rest.length, bytes: staged.bytes - rest.reduce((sum, f) => sum + f.size, 0) }
+    proofs.push(await verifySnapshot(session.context, pool, found, rest, compared))
   }
   return proofs
 }
@@ -166,7 +169,7 @@ const sealAndSwitch = async (work: JobWork, spec: JobSpec, ready: Ready): Promis
   const { session, progress, targets } = work
   const { context } = session
   const { now, staged, scanned, online } = ready
-  const made = sealTargets(work, spec, now, staged, scanned)
+  const made = sealTargets(work, spec, now, staged, scanned, online?.renewed)
   publish(context, ...made.sealed.map((s) => s.snapshot))
   // Before the fact is told: a process that ends here leaves no snapshot without its index. An application that waits does not wait for it.
   if (online === undefined) indexAll(work, made.sealed, scanned)
@@ -309,6 +312,7 @@ export const runJob = async (session: Session, spec: JobSpec, options: JobOption
     jobId,
     targets,
     online: options.online,
+    trees: { last: undefined },
   }
   try {
     options.progress.phase('migrating')

@@ -31,7 +31,7 @@ const transformAll = async (
   const source = {
     root,
     files: before.files,
-    scanned: { files: new Map(), directories: before.manifest.directories },
+    scanned: { files: new Map(), directories: before.directories },
     ...(how?.there === undefined ? {} : { there: how.there }),
     bytes: how?.isCommitted === true ? (file: FileEntry) => session.repository.blob(file.oid, file.size) : undefined,
   }
@@ -48,7 +48,7 @@ const migrationSpec = (plan: Extract<Plan, { kind: 'migration' }>, before: Check
   toVersion,
   before,
   fill: async (work) => {
-    work.staging.begin({ files: new Map(), directories: before.manifest.directories })
+    work.staging.begin({ files: new Map(), directories: before.directories })
     await transformAll(work, before, [...before.files.keys()])
   },
   catchUp: async (work, changed, now) => {
@@ -74,7 +74,7 @@ const mendSpec = (plan: Extract<Plan, { kind: 'mend' }>, before: Checkpointed): 
   toVersion: before.snapshot.schemaVersion,
   before,
   fill: async (work) => {
-    work.staging.begin({ files: new Map(), directories: before.manifest.directories })
+    work.staging.begin({ files: new Map(), directories: before.directories })
     // A file that was put somewhere stays there.
     await transformAll(work, before, plan.files, { there: plan.files })
     const produced = work.staging.produced()

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StrataError } from '../core/errors.ts'
+import { SnapshotTrees } from '../core/snapshot-trees.ts'
 import type { FileStat, Scanned } from '../storage/scan.ts'
 import { statFile } from '../storage/scan.ts'
 import { flushFiles, fsyncDirectory } from '../storage/durable.ts'
@@ -9,7 +10,7 @@ import type { Checkpointed } from './checkpoint.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import { scanStaged } from './links.ts'
-import { manifestOf, scan } from './directory.ts'
+import { scan } from './directory.ts'
 import type { JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled } from './job-spec.ts'
 import type { StagedStep } from './stage.ts'
@@ -27,7 +28,10 @@ const PATIENCE_MS = 5_000
 const round = async (work: JobWork, spec: JobSpec, later?: (rest: () => void) => void): Promise<{ now: Checkpointed; todo: number }> => {
   throwIfCancelled(work.signal)
   work.staging.links.tell(work.session.context, work.session.state)
-  const now = await checkpoint(work.session, spec.from.id, 'written while migrating', later === undefined ? {} : { later })
+  const now = await checkpoint(work.session, spec.from.id, 'written while migrating', {
+    trees: work.trees,
+    ...(later === undefined ? {} : { later }),
+  })
   const missing = [...now.files.keys()].filter((path) => work.staging.result(path) === undefined)
   const again = [...new Set([...now.changed, ...missing])]
   if (again.length > 0) await spec.catchUp?.(work, again, now)
@@ -67,13 +71,13 @@ export const catchLast = async (
   })
 }
 
-/** Each staged directory as it was when all in it was on the disk and compared with what it should be. */
-export type Prepared = readonly Scanned[]
+/** Each staged directory as it was when all in it was on the disk and compared with what it should be, and its trees. */
+export type Prepared = readonly { readonly scanned: Scanned; readonly trees: SnapshotTrees }[]
 
 /** Does what can be done before the pause: each staged directory is flushed, every byte compared, and what git will hold is durable. */
 export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Promise<Prepared> => {
   const { session, staging, targets, pool, transaction } = work
-  const done: Scanned[] = []
+  const done: Prepared[number][] = []
   for (const [i, target] of targets.entries()) {
     const dir = staging.directory(target)
     const scanned = scanStaged(session.context, dir)
@@ -90,8 +94,9 @@ export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Pro
         data: { file: wrong[0]?.path, differences: wrong.length },
         hint: 'The active snapshot is untouched. Check the disk, then try again.',
       })
-    transaction.addTrees(manifestOf(files, scanned.directories))
-    done.push(scanned)
+    const trees = new SnapshotTrees(staged[i]?.files ?? new Map(), scanned.directories)
+    transaction.addTrees(trees)
+    done.push({ scanned, trees })
   }
   transaction.flush()
   staging.mark()
@@ -106,7 +111,7 @@ const foldersTo = (path: string): string[] => {
 }
 
 /** What a staged directory is after the last round, and which of its files were not compared before the pause. */
-export type Renewed = { readonly changed: ReadonlySet<string>; readonly scanned: Scanned }
+export type Renewed = { readonly changed: ReadonlySet<string>; readonly scanned: Scanned; readonly trees: SnapshotTrees }
 
 type NewStat = readonly [path: string, stat: FileStat | undefined]
 
@@ -150,8 +155,9 @@ export const flushAgain = async (work: JobWork, staged: readonly StagedStep[], p
     )
     const folders = new Set([...touched].flatMap(foldersTo))
     for (const folder of [...folders].sort((a, b) => b.length - a.length)) fsyncDirectory(fs, join(dir, folder))
-    const before = prepared[i] ?? { files: new Map(), directories: [] }
-    done.push({ changed: new Set(files), scanned: scanAgain(session.context, dir, before, touched) })
+    const before = prepared[i]
+    if (before === undefined) continue
+    done.push({ changed: new Set(files), scanned: scanAgain(session.context, dir, before.scanned, touched), trees: before.trees })
   }
   return done
 }

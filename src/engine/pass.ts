@@ -12,9 +12,19 @@ import { batches } from './batches.ts'
 import type { Context } from './context.ts'
 import type { Links } from './links.ts'
 import type { Memo } from './memo.ts'
+import { Outputs } from './outputs.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
-import type { RecallOutput, RecallResult, RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
+import type {
+  Made,
+  RecallOutput,
+  RecallResult,
+  RecallTask,
+  TransformFile,
+  TransformResult,
+  TransformTask,
+  Transformed,
+} from './task-types.ts'
 
 /** How often it is told how far a large file is. */
 const TICK_MS = 250
@@ -53,6 +63,7 @@ export class Pass {
   /** Place of the first target among those of the job. */
   readonly offset: number
   readonly results = new Map<string, Transformed>()
+  readonly #outputs: readonly Outputs[]
   readonly remembered = new Set<string>()
   /** What each file was made from. */
   readonly inputs = new Map<string, FileEntry>()
@@ -65,6 +76,8 @@ export class Pass {
   /** The paths that the results so far were placed by. */
   #placed: readonly string[] | undefined
   #round = 0
+  /** Which of some paths are immutable. */
+  #immutable: { readonly paths: readonly string[]; readonly those: ReadonlySet<string> } | undefined
 
   constructor(
     context: Context,
@@ -81,6 +94,7 @@ export class Pass {
     this.offset = offset
     this.memo = memo
     this.#links = links
+    this.#outputs = targets.map((_, i) => new Outputs(i))
     this.mark()
   }
 
@@ -90,6 +104,12 @@ export class Pass {
 
   touched(index: number): Set<string> {
     return this.#touched[index] ?? new Set()
+  }
+
+  /** All files of a target, those that have only got another path among them. Throws EXISTS when two were made for one path. */
+  made(index: number): { readonly files: ReadonlyMap<string, Made>; readonly moves: readonly [string, string][] } {
+    const outputs = this.#outputs[index] ?? new Outputs(index)
+    return { files: outputs.files(this.results.values()), moves: outputs.moves }
   }
 
   directory(index: number): string {
@@ -102,9 +122,10 @@ export class Pass {
     const stale: string[] = []
     const all = [...paths].flatMap((path) => source.files.get(path) ?? [])
     const wanted = this.memo === null ? all : await this.#recall(this.memo, source, all, workers)
+    if (wanted.length === 0) return stale
     const task = this.#task(source)
     const { bytes, damaged } = source
-    const immutable = immutablePaths(this.#context.dataset, [...source.files.keys()])
+    const immutable = this.#immutableOf([...source.files.keys()])
     const withMore = (file: FileEntry): TransformFile => ({
       ...file,
       ...(bytes === undefined ? {} : { bytes: bytes(file) }),
@@ -148,6 +169,7 @@ export class Pass {
   drop(path: string): void {
     this.remembered.delete(path)
     const result = this.results.get(path)
+    if (result !== undefined) for (const outputs of this.#outputs) outputs.remove(result)
     this.targets.forEach((_, i) => {
       for (const made of result?.steps[i] ?? []) {
         this.#touched[i]?.add(made.path)
@@ -159,6 +181,11 @@ export class Pass {
   }
 
   take(result: Transformed, source?: ReadonlyMap<string, FileEntry>): void {
+    const before = this.results.get(result.path)
+    for (const outputs of this.#outputs) {
+      if (before !== undefined) outputs.remove(before)
+      outputs.add(result)
+    }
     this.results.set(result.path, result)
     const input = source?.get(result.path)
     if (input !== undefined) this.inputs.set(result.path, input)
@@ -230,6 +257,14 @@ export class Pass {
     }
     await pool.each(tasks, take, sizeOf(usable.flatMap(({ steps }) => steps.flat().filter(isRead))))
     return wanted.filter(({ path }) => again.has(path))
+  }
+
+  #immutableOf(paths: readonly string[]): ReadonlySet<string> {
+    const known = this.#immutable
+    if (known !== undefined && isSameList(paths, known.paths)) return known.those
+    const those = immutablePaths(this.#context.dataset, paths)
+    this.#immutable = { paths, those }
+    return those
   }
 
   #task(source: StageSource): Omit<TransformTask, 'files'> {

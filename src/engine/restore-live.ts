@@ -168,7 +168,7 @@ const restoreAll = (work: JobWork, source: RestoreSource, now: Checkpointed): Se
 }
 
 const foldersFor = (source: RestoreSource, now: Checkpointed) => {
-  const known = new Map([...source.directories, ...now.manifest.directories].map((d) => [d.path, d]))
+  const known = new Map([...source.directories, ...now.directories].map((d) => [d.path, d]))
   return { files: new Map(), directories: [...known.values()].sort((a, b) => (a.path < b.path ? -1 : 1)) }
 }
 

@@ -6,12 +6,14 @@ import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
 import type { StoredCommit } from '../storage/repository.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { compareBytes } from '../core/names.ts'
+import { SnapshotTrees } from '../core/snapshot-trees.ts'
 import { commitMessage } from '../core/slice.ts'
 import type { Checkpointed } from './checkpoint.ts'
 import type { Context } from './context.ts'
-import { manifestOf } from './directory.ts'
 import type { JobSpec, JobWork } from './job-spec.ts'
 import type { StageTarget, StagedStep } from './stage.ts'
+
+type Files = ReadonlyMap<string, FileEntry>
 
 /** One target, committed. */
 export type Sealed = {
@@ -30,6 +32,7 @@ export const sealTargets = (
   now: Checkpointed,
   staged: readonly StagedStep[],
   scanned: readonly Scanned[],
+  prepared?: readonly { readonly trees: SnapshotTrees }[],
 ): { sealed: Sealed[]; slice: Slice } => {
   const { session, targets, transaction, jobId } = work
   const { dataset } = session.context
@@ -42,11 +45,12 @@ export const sealTargets = (
       const schema = dataset.chain.schemas[target.position]
       if (step === undefined || schema === undefined) throw new StrataError('ABSENT', `step ${i} was not staged`)
       const directories = scanned[i]?.directories ?? []
-      const foldersOf = (files: Iterable<FileEntry>): DirectoryEntry[] => withParents(directories, files)
+      const foldersOf = (files: Files): readonly DirectoryEntry[] =>
+        spec.onto === undefined ? directories : withParents(directories, files)
       const common = { 'Strata-Snapshot': target.snapshot, 'Strata-Seq': session.state.seq + 1, 'Schema-Version': schema.version }
       const carries: Record<string, string> = spec.onto === undefined ? {} : { Carries: `${now.snapshot.id} ${now.snapshot.commit}` }
-      const commit = (files: readonly FileEntry[], subject: string, own: Readonly<Record<string, string>>): StoredCommit => {
-        const made = t.addSnapshot(manifestOf(files, foldersOf(files)), (digest) => ({
+      const commit = (files: Files, subject: string, own: Readonly<Record<string, string>>): StoredCommit => {
+        const made = t.addSnapshot(grown(prepared?.[i]?.trees, files, foldersOf(files)), (digest) => ({
           message: commitMessage(subject, { ...common, ...own, 'Manifest-Sha256': digest }),
           parents: [parent],
           timestamp: session.seconds,
@@ -57,19 +61,26 @@ export const sealTargets = (
       const own = { Migration: schema.version, Job: jobId, ...carries }
       const subject = subjectOf(spec, target, dataset.chain)
       if (onlyCarried === null)
-        return { snapshot: target.snapshot, stored: commit([...step.files.values()], subject, own), staged: step, readMs, alone: null }
-      const alone = { stored: commit([...onlyCarried.values()], subject, own), files: onlyCarried }
-      const stored = commit([...step.files.values()], `Checkpoint ${schema.version}: ${ALSO_WRITTEN}`, {})
+        return { snapshot: target.snapshot, stored: commit(step.files, subject, own), staged: step, readMs, alone: null }
+      const alone = { stored: commit(onlyCarried, subject, own), files: onlyCarried }
+      const stored = commit(step.files, `Checkpoint ${schema.version}: ${ALSO_WRITTEN}`, {})
       return { snapshot: target.snapshot, stored, staged: step, readMs, alone }
     })
   })
   return { sealed, slice }
 }
 
+/** Trees that were made before are gone on with. */
+const grown = (trees: SnapshotTrees | undefined, files: Files, directories: readonly DirectoryEntry[]): SnapshotTrees => {
+  if (trees === undefined) return new SnapshotTrees(files, directories)
+  trees.update(files, directories)
+  return trees
+}
+
 /** The folders of a directory, and those that files of the same snapshot had at another time. */
-const withParents = (directories: readonly DirectoryEntry[], files: Iterable<FileEntry>): DirectoryEntry[] => {
+const withParents = (directories: readonly DirectoryEntry[], files: Files): DirectoryEntry[] => {
   const known = new Map(directories.map((d) => [d.path, d]))
-  for (const { path } of files)
+  for (const path of files.keys())
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       const folder = path.slice(0, end)
       if (known.has(folder)) break
@@ -121,11 +132,13 @@ const findingsOf = (staged: readonly StagedStep[], index: number, now: Checkpoin
 const carriesOf = ({ onto }: JobSpec, { snapshot }: Checkpointed): { carries?: Carries } =>
   onto === undefined ? {} : { carries: { snapshot: snapshot.id, commit: snapshot.commit } }
 
-const contentFacts = ({ commit, manifest }: StoredCommit, files: ReadonlyMap<string, FileEntry>) => ({
+const bytesOf = (files: ReadonlyMap<string, FileEntry>): number => [...files.values()].reduce((sum, f) => sum + f.size, 0)
+
+const contentFacts = ({ commit, manifest }: StoredCommit, files: ReadonlyMap<string, FileEntry>, bytes: number) => ({
   commit,
   manifest,
   files: files.size,
-  bytes: [...files.values()].reduce((sum, f) => sum + f.size, 0),
+  bytes,
 })
 
 const sharedBytes = (files: ReadonlyMap<string, FileEntry>, before: ReadonlyMap<string, FileEntry>): number =>
@@ -134,12 +147,12 @@ const sharedBytes = (files: ReadonlyMap<string, FileEntry>, before: ReadonlyMap<
 const alsoWritten = (
   snapshot: string,
   stored: StoredCommit,
-  { files }: StagedStep,
+  { files, bytes }: StagedStep,
   before: ReadonlyMap<string, FileEntry>,
 ): Omit<EventData['CheckpointTaken'], 'findings' | 'slice'> => {
   const paths = new Set([...files.keys(), ...before.keys()])
   const changed = [...paths].filter((path) => files.get(path)?.sha256 !== before.get(path)?.sha256).length
-  return { snapshot, changed, reason: ALSO_WRITTEN, ...contentFacts(stored, files) }
+  return { snapshot, changed, reason: ALSO_WRITTEN, ...contentFacts(stored, files, bytes) }
 }
 
 /** What a step of the job found and did. */
@@ -178,11 +191,11 @@ export const recordSeal = (work: JobWork, spec: JobSpec, now: Checkpointed, made
       sealed: {
         snapshot,
         schemaVersion: version,
-        ...contentFacts(alone?.stored ?? stored, files),
+        ...contentFacts(alone?.stored ?? stored, files, alone === null ? step.bytes : bytesOf(files)),
         from,
         fromCommit,
         ...carries,
-        shared: sharedBytes(files, before(i)),
+        shared: alone === null ? step.shared : sharedBytes(files, before(i)),
         readableBy: readableBy(chain, position),
         findings,
         slice: alone === null ? slice : null,

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { isAssembledAt, passEnds } from '../core/assemble.ts'
 import type { Dataset } from '../core/dataset.ts'
-import { StrataError } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { collapse } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
@@ -21,7 +20,10 @@ export type { StageTarget }
 
 /** What became of the dataset at one target. */
 export type StagedStep = {
-  readonly files: Map<string, FileEntry>
+  readonly files: ReadonlyMap<string, FileEntry>
+  readonly bytes: number
+  /** Bytes of files that are as they were before this step. */
+  readonly shared: number
   readonly changed: number
   readonly created: number
   readonly removed: number
@@ -172,34 +174,24 @@ export class Staging {
   step(index: number, before: ReadonlyMap<string, FileEntry>): StagedStep {
     const pass = this.#passOf(index)
     const own = index - pass.offset
-    const files = new Map<string, FileEntry>()
+    const files = this.#filesAt(pass, own)
     const issues: Issue[] = index === 0 ? [...this.#notes] : []
     const versions = pass.targets.map((t) => this.#context.dataset.chain.schemas[t.position]?.version)
-    for (const result of pass.results.values()) {
-      for (const made of result.steps[own] ?? []) {
-        this.#refuseTwice(files, made, result)
-        // The same each time: what a manifest says of it is worked out once.
-        files.set(made.path, made)
-      }
-      if (result.issues.length > 0) issues.push(...issuesAt(result.issues, versions, own))
-    }
-    const assembled = own === pass.targets.length - 1 ? this.#assembled.get(pass) : undefined
-    if (assembled !== undefined) {
-      for (const path of assembled.gone) files.delete(path)
-      for (const [path, file] of assembled.files) files.set(path, file)
-      issues.push(...assembled.issues)
-    }
-    const moves = [...pass.results.values()].flatMap((result) => movedIn(result, own))
+    for (const result of pass.results.values()) if (result.issues.length > 0) issues.push(...issuesAt(result.issues, versions, own))
+    if (own === pass.targets.length - 1) issues.push(...(this.#assembled.get(pass)?.issues ?? []))
     // A carried file is called otherwise on the side that it comes from, and may have its place already.
-    const moved = new Map(moves.filter(([from, to]) => before.has(from) && !before.has(to) && !files.has(from)))
-    let [changed, created] = [moved.size, -moved.size]
-    for (const { path, sha256 } of files.values()) {
+    const moved = new Map(pass.made(own).moves.filter(([from, to]) => before.has(from) && !before.has(to) && !files.has(from)))
+    let [changed, created, bytes, shared] = [0, 0, 0, 0]
+    for (const { path, sha256, size } of files.values()) {
+      bytes += size
       const was = before.get(path)
       if (was === undefined) created += 1
-      else if (was.sha256 !== sha256) changed += 1
+      else if (was.sha256 === sha256) shared += size
+      else changed += 1
     }
-    const removed = [...before.keys()].filter((path) => !files.has(path)).length - moved.size
-    return { files, changed, created, removed, issues: collapse(issues), moved }
+    const removed = before.size - (files.size - created)
+    const n = moved.size
+    return { files, bytes, shared, changed: changed + n, created: created - n, removed: removed - n, issues: collapse(issues), moved }
   }
 
   /** Removes what was staged, whatever there is of it. */
@@ -220,9 +212,20 @@ export class Staging {
     return position > this.#base && isAssembledAt(this.#context.dataset, position)
   }
 
+  /** The files of a target, with what was made of the dataset as a whole. */
+  #filesAt(pass: Pass, own: number): ReadonlyMap<string, FileEntry> {
+    const { files } = pass.made(own)
+    const assembled = own === pass.targets.length - 1 ? this.#assembled.get(pass) : undefined
+    if (assembled === undefined) return files
+    const all = new Map<string, FileEntry>(files)
+    for (const path of assembled.gone) all.delete(path)
+    for (const [path, file] of assembled.files) all.set(path, file)
+    return all
+  }
+
   /** The files at the end of a pass, before or after what is made of all of them. */
   #filesAfter(pass: Pass): ReadonlyMap<string, FileEntry> {
-    return this.step(pass.offset + pass.targets.length - 1, new Map()).files
+    return this.#filesAt(pass, pass.targets.length - 1)
   }
 
   #sourceAfter(pass: Pass): StageSource {
@@ -290,26 +293,6 @@ export class Staging {
     for (const path of owners) pass.drop(path)
     await pass.transform(source, owners, { ...workers, progress: NO_PROGRESS })
   }
-
-  #refuseTwice(files: ReadonlyMap<string, FileEntry>, made: Made, result: Transformed): void {
-    if (!files.has(made.path)) return
-    throw new StrataError(
-      'EXISTS',
-      `the migration makes ${made.path} from ${result.path}, but the dataset has a file of that name already`,
-      {
-        data: { file: made.path, source: result.path },
-        hint: 'Move the existing file out of the data directory, then migrate again. The active snapshot is untouched.',
-      },
-    )
-  }
-}
-
-/** The path of a file before and after a target, where it has only got another one: a step puts it before what it derives from it. */
-const movedIn = ({ path, steps }: Transformed, index: number): [string, string][] => {
-  const before = index === 0 ? path : steps[index - 1]?.[0]?.path
-  const after = steps[index] ?? []
-  const [own] = after
-  return before === undefined || own === undefined || after.some((made) => made.path === before) ? [] : [[before, own.path]]
 }
 
 /** Issues carry the version of the step that found them; those of earlier steps belong to the first target. */

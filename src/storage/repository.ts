@@ -3,13 +3,15 @@ import { StrataError } from '../core/errors.ts'
 import type { ObjectType, Oid } from '../core/git-objects.ts'
 import { decodeCommit, decodeTree, encodeCommit, objectOid } from '../core/git-objects.ts'
 import type { Manifest } from '../core/manifest.ts'
-import { manifestDigest, readManifest, snapshotTree } from '../core/manifest.ts'
+import { manifestDigest } from '../core/manifest.ts'
+import { readManifest } from '../core/read-manifest.ts'
+import { SnapshotTrees, treesOf } from '../core/snapshot-trees.ts'
 import { AUTHOR, sliceMessage, sliceTree } from '../core/slice.ts'
 import { discard, fsyncDirectory, makeDirectory, replaceFile } from './durable.ts'
 import type { FsPort } from './fs.ts'
 import { READ_FLAGS } from './fs.ts'
 import { PackStore } from './pack-read.ts'
-import type { EncodedBatch, Spilled } from './pack-write.ts'
+import type { EncodedBatch, PackEntry, Spilled } from './pack-write.ts'
 import { readShallow } from './shallow.ts'
 import { PACK_BYTES, PackWriter, packEntry } from './pack-write.ts'
 
@@ -48,16 +50,23 @@ export const createRepository = (fs: FsPort, path: string): void => {
 export type CommitInfo = { readonly message: string; readonly parents: readonly Oid[]; readonly timestamp: number }
 export type StoredCommit = { readonly commit: Oid; readonly manifest: string }
 
-/** All objects of one transaction: a pack of blobs and a pack of everything else, durable when `finish` returns. */
+/** So many bytes of blobs are worth packs of their own, which are not rewritten where a tree is left out; each pack costs four flushes. */
+const MANY_BLOBS = 1024 * 1024
+
+/** All objects of one transaction, durable when `finish` returns: in one pack, and packs of blobs where there are many. */
 export class Transaction {
   readonly #repository: Repository
   readonly #fs: FsPort
   #blobs: PackWriter | null = null
   #meta: PackWriter | null = null
+  /** Blobs that are not many yet. */
+  #few: PackEntry[] = []
+  #fewBytes = 0
   readonly #open: () => PackWriter
   readonly #fresh = new Map<Oid, Uint8Array>()
   readonly #finished: string[] = []
   #held = 0
+  #isHurried = false
 
   constructor(repository: Repository, fs: FsPort, open: () => PackWriter) {
     this.#repository = repository
@@ -69,26 +78,46 @@ export class Transaction {
   addBatch(batch: EncodedBatch): void {
     const bytes = new Uint8Array(batch.buffer)
     for (const { oid, crc32, offset, length, size } of batch.table)
-      this.#blobsWithout(oid)?.add({ oid, crc32, size, data: bytes.subarray(offset, offset + length) })
+      this.#addBlob({ oid, crc32, size, data: bytes.subarray(offset, offset + length) })
     for (const large of batch.spilled ?? []) this.#takeSpilled(large)
   }
 
-  /** The pack that a blob goes into; undefined when the repository has it. */
-  #blobsWithout(oid: Oid): PackWriter | undefined {
-    if (this.#repository.packs.has(oid)) return undefined
+  #addBlob(entry: PackEntry): void {
+    if (this.#repository.packs.has(entry.oid)) return
+    if (this.#blobs !== null) {
+      this.#packOfBlobs().add(entry)
+      return
+    }
+    this.#few.push(entry)
+    this.#fewBytes += entry.data.byteLength
+    if (this.#fewBytes > MANY_BLOBS) this.#packOfBlobs()
+  }
+
+  #packOfBlobs(): PackWriter {
     if ((this.#blobs?.bytes ?? 0) > PACK_BYTES) this.#blobs = this.#close(this.#blobs)
-    this.#blobs ??= this.#open()
-    return this.#blobs
+    return (this.#blobs ??= this.#pourInto(this.#open()))
+  }
+
+  #pourInto(pack: PackWriter): PackWriter {
+    for (const entry of this.#few) pack.add(entry)
+    this.#few = []
+    this.#fewBytes = 0
+    return pack
   }
 
   #takeSpilled({ path, oid, crc32, length }: Spilled): void {
     const fd = this.#fs.open(path, READ_FLAGS)
     try {
-      this.#blobsWithout(oid)?.copy({ oid, crc32, offset: 0 }, length, { fd, name: basename(path) })
+      if (!this.#repository.packs.has(oid)) this.#packOfBlobs().copy({ oid, crc32, offset: 0 }, length, { fd, name: basename(path) })
     } finally {
       this.#fs.close(fd)
       discard(this.#fs, path)
     }
+  }
+
+  /** From here on someone waits for its end: what is added is stored without deflating it, until the packs are rewritten. */
+  hurry(): void {
+    this.#isHurried = true
   }
 
   /** How many bytes of objects it holds in memory. */
@@ -105,21 +134,22 @@ export class Transaction {
     this.#held += bytes.byteLength
     if (this.#repository.packs.has(oid)) return oid
     this.#meta ??= this.#open()
-    this.#meta.add(packEntry(type, bytes, oid))
+    this.#meta.add(packEntry(type, bytes, oid, this.#isHurried ? 0 : 1))
     return oid
   }
 
   /** The trees and manifest of a snapshot, and its commit. */
-  addSnapshot(manifest: Manifest, info: (digest: string) => CommitInfo): StoredCommit {
-    const tree = snapshotTree(manifest, ({ type, bytes, oid }) => this.#add(type, bytes, oid))
-    const digest = manifestDigest(manifest)
+  addSnapshot(snapshot: Manifest | SnapshotTrees, info: (digest: string) => CommitInfo): StoredCommit {
+    const trees = snapshot instanceof SnapshotTrees ? snapshot : treesOf(snapshot)
+    const tree = this.addTrees(trees)
+    const digest = trees.digest()
     const { message, parents, timestamp } = info(digest)
     return { commit: this.addCommit(tree, { parents, message, timestamp }), manifest: digest }
   }
 
-  /** The trees and manifest of a snapshot that may be committed later. */
-  addTrees(manifest: Manifest): void {
-    snapshotTree(manifest, ({ type, bytes, oid }) => this.#add(type, bytes, oid))
+  /** The trees and manifest of a snapshot that may be committed later; those that changed since they were added last. */
+  addTrees(trees: SnapshotTrees): Oid {
+    return trees.write(({ type, bytes, oid }) => this.#add(type, bytes, oid))
   }
 
   /** A commit of a tree that is there. */
@@ -144,6 +174,7 @@ export class Transaction {
   /** Makes durable what was added so far; more may follow. */
   flush(): void {
     this.#blobs = this.#close(this.#blobs)
+    if (this.#few.length > 0) this.#meta = this.#pourInto(this.#meta ?? this.#open())
     this.#meta = this.#close(this.#meta)
     this.#repository.packs.refresh()
   }

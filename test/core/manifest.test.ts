@@ -3,8 +3,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Oid } from '../../src/core/git-objects.ts'
 import { blobOid, decodeTree, encodeCommit, encodeTree, objectOid } from '../../src/core/git-objects.ts'
-import type { GitObject, Manifest } from '../../src/core/manifest.ts'
-import { manifestDigest, parseRows, readManifest, snapshotTree } from '../../src/core/manifest.ts'
+import type { FileEntry, Manifest } from '../../src/core/manifest.ts'
+import { manifestDigest, parseRows } from '../../src/core/manifest.ts'
+import { readManifest } from '../../src/core/read-manifest.ts'
+import type { GitObject } from '../../src/core/snapshot-trees.ts'
+import { snapshotTree, treesOf } from '../../src/core/snapshot-trees.ts'
 import { HOSTILE_NAMES, anyManifest, contents, fileEntry, sorted } from '../contract/datasets.ts'
 import { emptyRepository, writePack } from '../contract/packs.ts'
 import { failure, git } from '../contract/temporary.ts'
@@ -42,6 +45,26 @@ const judged = (manifest: Manifest): string => {
   return repo
 }
 
+const byPath = ({ files }: Manifest): Map<string, FileEntry> => new Map(files.map((f) => [f.path, f]))
+
+/** A manifest after one edit of it. */
+const editedManifest = (m: Manifest, at: number, kind: string, round: number): Manifest => {
+  const i = at % Math.max(1, m.files.length)
+  const file = m.files[i]
+  const others = m.files.filter((_, k) => k !== i)
+  const withFile = (one: FileEntry | undefined): Manifest => sorted({ ...m, files: one === undefined ? others : [...others, one] })
+  if (kind === 'folder')
+    return sorted({
+      ...m,
+      directories: [...m.directories.filter((d) => d.path !== `new-${at}`), { path: `new-${at}`, mode: 0o700 + (round % 8) }],
+    })
+  if (kind === 'add')
+    return sorted({ ...m, files: [...m.files.filter((f) => f.path !== `added-${at}`), fileEntry(`added-${at}`, `new ${round}`)] })
+  if (file === undefined || kind === 'remove') return withFile(undefined)
+  if (kind === 'mode') return withFile({ ...file, mode: file.mode ^ 0o100 })
+  return withFile(fileEntry(file.path, `round ${round} of ${at}`, file.mode))
+}
+
 const hostile = (): Manifest => {
   // What git would refuse in a file that it took for one of its own: a bad submodule, a line beyond its limit.
   const bad = `[submodule "../a"]\n\turl = -x\n${'x'.repeat(3000)}\n`
@@ -68,6 +91,36 @@ describe('a snapshot tree', () => {
         expect(manifestDigest(turned)).toBe(manifestDigest(manifest))
       }),
       { numRuns: 100 },
+    )
+  })
+
+  test('that is gone on with is what it would be if it were made anew, and names nothing that was not given', () => {
+    // Enough files of one folder that its rows are in several buckets.
+    const many = Array.from({ length: 700 }, (_, i) => fileEntry(`many/${i}`, `${i}`))
+    const edit = fc.record({ at: fc.nat(), kind: fc.constantFrom('edit', 'edit', 'edit', 'mode', 'add', 'remove', 'folder') })
+    fc.assert(
+      fc.property(anyManifest, fc.boolean(), fc.array(fc.array(edit, { maxLength: 6 }), { maxLength: 5 }), (small, isLarge, rounds) => {
+        const directories = isLarge
+          ? [...small.directories.filter((d) => d.path !== 'many'), { path: 'many', mode: 0o755 }]
+          : small.directories
+        let now = sorted({
+          files: isLarge ? [...small.files.filter((f) => !/^many(?:$|\/)/.test(f.path)), ...many] : small.files,
+          directories,
+        })
+        const trees = treesOf(now)
+        const given = new Set<Oid>()
+        const write = (): Oid => trees.write(({ oid }) => given.add(oid))
+        write()
+        for (const [n, edits] of rounds.entries()) {
+          for (const { at, kind } of edits) now = editedManifest(now, at, kind, n)
+          trees.update(byPath(now), now.directories)
+          const fresh = stored(now)
+          expect(write()).toBe(fresh.root)
+          expect(trees.digest()).toBe(manifestDigest(now))
+          expect([...fresh.objects.keys()].filter((oid) => !given.has(oid))).toEqual([])
+        }
+      }),
+      { numRuns: 150 },
     )
   })
 

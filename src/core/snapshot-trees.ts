@@ -1,0 +1,226 @@
+import { hash } from 'node:crypto'
+import type { Oid, TreeRow } from './git-objects.ts'
+import { blobOid, joinTree, objectOid, treeRow } from './git-objects.ts'
+import type { DirectoryEntry, FileEntry, FileText, Manifest } from './manifest.ts'
+import { digestOf, directoryRow, manifestOf, pathRows, textOf } from './manifest.ts'
+import { compareBytes, treeName } from './names.ts'
+
+export type GitObject = { readonly type: 'blob' | 'tree'; readonly oid: Oid; readonly bytes: Uint8Array }
+type Sink = (object: GitObject) => void
+
+const BUCKET_ROWS = 256
+const DIGITS = '0123456789abcdef'
+
+/** `name` sorts a row; its `key`, the hash of the name, puts it into a bucket, so that one new file changes one of them. */
+type NamedRow = Pick<FileText, 'name' | 'row' | 'key'>
+type Bucket = { readonly prefix: string; readonly rows: NamedRow[]; made: TreeRow | undefined }
+
+/** What is made of a folder is undefined until it is made, and again when something in it has changed. */
+type Folder = {
+  readonly files: FileText[]
+  readonly folders: Map<string, Folder>
+  readonly modes: Map<string, DirectoryEntry>
+  buckets: Bucket[] | undefined
+  filesTree: Oid | null | undefined
+  manifestTree: Oid | undefined
+}
+
+const folder = (): Folder => ({
+  files: [],
+  folders: new Map(),
+  modes: new Map(),
+  buckets: undefined,
+  filesTree: undefined,
+  manifestTree: undefined,
+})
+
+const descend = (root: Folder, names: readonly string[]): Folder => {
+  let at = root
+  for (const name of names) {
+    let next = at.folders.get(name)
+    if (next === undefined) {
+      next = folder()
+      at.folders.set(name, next)
+    }
+    at = next
+  }
+  return at
+}
+
+const namesOf = (path: string): string[] => (path === '' ? [] : path.split('/'))
+
+const asFolders = (m: Manifest): Folder => {
+  const root = folder()
+  for (const d of m.directories) {
+    const names = namesOf(d.path)
+    descend(root, names)
+    descend(root, names.slice(0, -1)).modes.set(names.at(-1) ?? '', d)
+  }
+  // Files of one folder follow each other.
+  let path = ''
+  let at = root
+  for (const f of m.files) {
+    const text = textOf(f)
+    if (text.folder !== path) {
+      path = text.folder
+      at = descend(root, namesOf(path))
+    }
+    at.files.push(text)
+  }
+  return root
+}
+
+const putTree = (rows: readonly TreeRow[], sink: Sink): Oid => {
+  const bytes = joinTree(rows)
+  const oid = objectOid('tree', bytes)
+  sink({ type: 'tree', oid, bytes })
+  return oid
+}
+
+/** The dataset itself as a git tree. Git has no empty directories: those live in the manifest alone. */
+const filesTree = (at: Folder, sink: Sink): Oid | null => {
+  if (at.filesTree !== undefined) return at.filesTree
+  const rows = at.files.map((text) => text.tree)
+  for (const [name, child] of at.folders) {
+    const oid = filesTree(child, sink)
+    if (oid !== null) rows.push(treeRow('40000', treeName(name), oid))
+  }
+  at.filesTree = rows.length === 0 ? null : putTree(rows, sink)
+  return at.filesTree
+}
+
+const keyOf = (row: NamedRow): string => (row.key ??= hash('sha256', row.name))
+
+const namedRows = (at: Folder): NamedRow[] => {
+  const rows: NamedRow[] = [...at.files]
+  for (const name of at.folders.keys())
+    rows.push({ name, row: directoryRow(at.modes.get(name) ?? { path: name, mode: 0o755 }, name), key: undefined })
+  return rows.sort((a, b) => compareBytes(a.name, b.name))
+}
+
+/** Splits by the next digit of what each row is named by. */
+const bucketsOf = (prefix: string, rows: NamedRow[]): Bucket[] => {
+  if (rows.length <= BUCKET_ROWS) return [{ prefix, rows, made: undefined }]
+  const split = Array.from(DIGITS, (): NamedRow[] => [])
+  for (const row of rows) split[Number.parseInt(keyOf(row)[prefix.length] ?? '0', 16)]?.push(row)
+  return split.flatMap((part, digit) => (part.length === 0 ? [] : bucketsOf(prefix + (DIGITS[digit] ?? ''), part)))
+}
+
+const putBucket = ({ prefix, rows }: Bucket, sink: Sink): TreeRow => {
+  const bytes = Buffer.from(rows.map(({ row }) => row).join(''), 'latin1')
+  const oid = blobOid(bytes)
+  sink({ type: 'blob', oid, bytes })
+  return treeRow('100644', prefix === '' ? 'rows' : `rows-${prefix}`, oid)
+}
+
+const manifestTree = (at: Folder, sink: Sink): Oid => {
+  if (at.manifestTree !== undefined) return at.manifestTree
+  at.buckets ??= bucketsOf('', namedRows(at))
+  const entries = at.buckets.map((bucket) => (bucket.made ??= putBucket(bucket, sink)))
+  for (const [name, child] of at.folders) entries.push(treeRow('40000', `in-${treeName(name)}`, manifestTree(child, sink)))
+  at.manifestTree = putTree(entries, sink)
+  return at.manifestTree
+}
+
+/** Puts something in place of what has the same name, in a list sorted by names; false where that is not in its place. */
+const replace = <T>(list: T[], one: T, nameOf: (one: T) => string): boolean => {
+  const name = nameOf(one)
+  let [low, high] = [0, list.length - 1]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const there = list[middle]
+    if (there !== undefined && compareBytes(nameOf(there), name) < 0) low = middle + 1
+    else high = middle
+  }
+  const there = list[low]
+  if (there === undefined || nameOf(there) !== name) return false
+  list[low] = one
+  return true
+}
+
+const byName = ({ name }: NamedRow): string => name
+
+const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntry[]): boolean =>
+  a.length === b.length && a.every((d, i) => d.path === b[i]?.path && d.mode === b[i].mode)
+
+type Files = ReadonlyMap<string, FileEntry>
+
+/** The files of `now` that are others than in `was`; undefined where other names are there. */
+const edited = (was: Files, now: Files): FileEntry[] | undefined => {
+  if (was.size !== now.size) return undefined
+  const found: FileEntry[] = []
+  for (const [path, file] of now) {
+    const known = was.get(path)
+    if (known === undefined) return undefined
+    if (known !== file) found.push(file)
+  }
+  return found
+}
+
+/** The trees of a snapshot, which can be made again for what it has become: where only contents changed, of those alone. */
+export class SnapshotTrees {
+  #directories: readonly DirectoryEntry[]
+  #files: Files
+  #root: Folder
+  #rows: ReturnType<typeof pathRows>
+  #digest: string | undefined
+
+  constructor(files: Files, directories: readonly DirectoryEntry[]) {
+    const manifest = manifestOf(files.values(), directories)
+    this.#directories = directories
+    // What was given may go on.
+    this.#files = new Map(files)
+    this.#root = asFolders(manifest)
+    this.#rows = pathRows(manifest)
+  }
+
+  /** Goes on to what the snapshot is now. */
+  update(files: Files, directories: readonly DirectoryEntry[]): void {
+    const changed = sameDirectories(this.#directories, directories) ? edited(this.#files, files) : undefined
+    if (changed?.length === 0) return
+    this.#digest = undefined
+    this.#directories = directories
+    this.#files = new Map(files)
+    if (changed?.every((file) => this.#put(file)) === true) return
+    const manifest = manifestOf(files.values(), directories)
+    this.#root = asFolders(manifest)
+    this.#rows = pathRows(manifest)
+  }
+
+  /**
+   * The root tree of a snapshot commit: `files/` (the dataset) and `manifest/`; every object but the file blobs goes to `sink`, unless
+   * it was there at the last time.
+   */
+  write(sink: Sink): Oid {
+    const files = filesTree(this.#root, sink)
+    const rows = [treeRow('40000', 'manifest', manifestTree(this.#root, sink))]
+    if (files !== null) rows.push(treeRow('40000', 'files', files))
+    return putTree(rows, sink)
+  }
+
+  /** `manifestDigest` of the snapshot. */
+  digest(): string {
+    return (this.#digest ??= digestOf(this.#rows))
+  }
+
+  /** Takes a file in place of the one of its name; false where that was not found. */
+  #put(file: FileEntry): boolean {
+    const text = textOf(file)
+    let at = this.#root
+    for (const name of [...namesOf(text.folder), undefined]) {
+      at.filesTree = undefined
+      at.manifestTree = undefined
+      if (name !== undefined) at = descend(at, [name])
+    }
+    const bucket = at.buckets?.find(({ prefix }) => prefix === '' || keyOf(text).startsWith(prefix))
+    if (bucket !== undefined) bucket.made = undefined
+    const isInRows = replace(this.#rows, { path: file.path, row: text.pathRow }, ({ path }) => path)
+    const isInBucket = bucket === undefined ? at.buckets === undefined : replace(bucket.rows, text, byName)
+    return isInRows && isInBucket && replace(at.files, text, byName)
+  }
+}
+
+export const treesOf = ({ files, directories }: Manifest): SnapshotTrees =>
+  new SnapshotTrees(new Map(files.map((f) => [f.path, f])), directories)
+
+export const snapshotTree = (manifest: Manifest, sink: Sink): Oid => treesOf(manifest).write(sink)
