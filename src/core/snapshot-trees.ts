@@ -145,46 +145,40 @@ const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntr
 
 type Files = ReadonlyMap<string, FileEntry>
 
-/** The files of `now` that are others than in `was`; undefined where other names are there. */
-const edited = (was: Files, now: Files): FileEntry[] | undefined => {
-  if (was.size !== now.size) return undefined
-  const found: FileEntry[] = []
-  for (const [path, file] of now) {
-    const known = was.get(path)
-    if (known === undefined) return undefined
-    if (known !== file) found.push(file)
-  }
-  return found
-}
-
 /** The trees of a snapshot, which can be made again for what it has become: where only contents changed, of those alone. */
 export class SnapshotTrees {
   #directories: readonly DirectoryEntry[]
-  #files: Files
+  readonly #files: Map<string, FileEntry>
   #root: Folder
   #rows: ReturnType<typeof pathRows>
   #digest: string | undefined
 
   constructor(files: Files, directories: readonly DirectoryEntry[]) {
-    const manifest = manifestOf(files.values(), directories)
     this.#directories = directories
     // What was given may go on.
     this.#files = new Map(files)
-    this.#root = asFolders(manifest)
-    this.#rows = pathRows(manifest)
+    this.#root = folder()
+    this.#rows = []
+    this.#build()
   }
 
-  /** Goes on to what the snapshot is now. */
-  update(files: Files, directories: readonly DirectoryEntry[]): void {
-    const changed = sameDirectories(this.#directories, directories) ? edited(this.#files, files) : undefined
-    if (changed?.length === 0) return
+  /** Goes on to what the snapshot is now; `paths` are those of all files that may have become others, or come, or gone. */
+  update(
+    files: Files,
+    directories: readonly DirectoryEntry[],
+    paths: Iterable<string> = new Set([...this.#files.keys(), ...files.keys()]),
+  ): void {
+    const edits = [...paths].map((path) => ({ path, was: this.#files.get(path), is: files.get(path) })).filter(({ was, is }) => was !== is)
+    const isSameFolders = sameDirectories(this.#directories, directories)
+    if (edits.length === 0 && isSameFolders) return
+    for (const { path, is } of edits)
+      if (is === undefined) this.#files.delete(path)
+      else this.#files.set(path, is)
+    if (files.size !== this.#files.size) throw new Error('files have come or gone that were not named')
     this.#digest = undefined
     this.#directories = directories
-    this.#files = new Map(files)
-    if (changed?.every((file) => this.#put(file)) === true) return
-    const manifest = manifestOf(files.values(), directories)
-    this.#root = asFolders(manifest)
-    this.#rows = pathRows(manifest)
+    const isPut = isSameFolders && edits.every(({ was, is }) => was !== undefined && is !== undefined && this.#put(is))
+    if (!isPut) this.#build()
   }
 
   /**
@@ -201,6 +195,12 @@ export class SnapshotTrees {
   /** `manifestDigest` of the snapshot. */
   digest(): string {
     return (this.#digest ??= digestOf(this.#rows))
+  }
+
+  #build(): void {
+    const manifest = manifestOf(this.#files.values(), this.#directories)
+    this.#root = asFolders(manifest)
+    this.#rows = pathRows(manifest)
   }
 
   /** Takes a file in place of the one of its name; false where that was not found. */

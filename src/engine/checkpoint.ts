@@ -43,6 +43,16 @@ const judge = (session: Session, snapshot: Snapshot, changed: ReadonlyMap<string
 /** Trees of what was committed last, for one who commits the same directory again and again. */
 export type KeptTrees = { last: SnapshotTrees | undefined }
 
+export type CheckpointOptions = {
+  /** Nothing that was known counts: every file is read and stored (a repair, where the repository has lost what the last commit held). */
+  readonly afresh?: boolean
+  /** Takes what can wait: branches and the index. */
+  readonly later?: (rest: () => void) => void
+  readonly trees?: KeptTrees
+  /** Hears what will be committed, before it is. */
+  readonly found?: (now: Checkpointed) => void
+}
+
 type Known = ReadonlyMap<string, FileEntry>
 
 /** What a checkpoint has found; `written`: files whose bytes may not be on the disk yet. */
@@ -91,19 +101,13 @@ const goneFrom = ({ index, changes }: Looked, known: Known): Set<string> =>
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
  * without a difference in content nothing is written but the index. What was written into a directory that is not active through another
- * name of a file is put back first. `afresh`: nothing that was known counts, every file is read and
- * stored (a repair, where the repository has lost what the last commit held). `later` takes what can wait: branches and the index.
- * Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
+ * name of a file is put back first. Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
  */
 export const checkpoint = async (
   session: Session,
   id: string,
   reason: string,
-  {
-    afresh = false,
-    later = atOnce,
-    trees = { last: undefined },
-  }: { afresh?: boolean; later?: (rest: () => void) => void; trees?: KeptTrees } = {},
+  { afresh = false, later = atOnce, trees = { last: undefined }, found: tell }: CheckpointOptions = {},
 ): Promise<Checkpointed> => {
   const { context, repository } = session
   const { fs, paths, dataset } = context
@@ -127,6 +131,8 @@ export const checkpoint = async (
       take(found, looked, known, result)
     })
     for (const path of gone) files.delete(path)
+    const edited = [...changed.keys(), ...gone]
+    tell?.({ snapshot, changed: edited, files, directories: scanned.directories })
     // The index will say that what these files hold is known: so it must be on the disk, not only in its cache. That goes for the same
     // bytes, written once more, too: a new snapshot may give such a file another name, and rely on it.
     await flushFiles(
@@ -134,7 +140,6 @@ export const checkpoint = async (
       found.written.map((path) => join(paths.snapshot(id), path)),
       true,
     )
-    const edited = [...changed.keys(), ...gone]
     const stored =
       edited.length === 0 && !looked.changes.directoriesChanged
         ? undefined
@@ -173,7 +178,7 @@ type Edits = {
 const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction: Parameters<Session['seal']>[0]): true | undefined => {
   const { files, directories, edited, reason, findings, afresh, trees: kept } = edits
   const trees = kept.last ?? new SnapshotTrees(files, directories)
-  trees.update(files, directories)
+  trees.update(files, directories, edited)
   kept.last = trees
   if (!afresh && trees.digest() === snapshot.manifest) return undefined
   const { result: stored, slice } = session.seal(transaction, (t) =>

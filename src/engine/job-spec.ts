@@ -39,8 +39,8 @@ export type JobSpec = {
   readonly hold?: HoldCause | null
   readonly carried?: () => CarriedCounts
   readonly fill: (work: JobWork) => Promise<void>
-  /** Takes in late edits; without it the job starts over. */
-  readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed) => Promise<void>
+  /** Takes in late edits; without it the job starts over. `isCommitted`: they are read from the history, as they may have changed once more. */
+  readonly catchUp?: (work: JobWork, changed: readonly string[], now: Checkpointed, isCommitted: boolean) => Promise<void>
 }
 
 export type JobWork = {

@@ -14,7 +14,7 @@ import { isQuiet, look, remember } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
 import { throwIfCancelled, workersOf } from './job-spec.ts'
 import type { Renewed } from './online.ts'
-import { catchLast, catchUp, flushAgain, pause, prepare } from './online.ts'
+import { catchLast, catchUp, flushAgain, pause, prepare, stageAgain } from './online.ts'
 import type { Run } from './memo.ts'
 import { dropLeftovers, hasMemo, keepLeftover, openMemos } from './memo.ts'
 import { poolFor } from './pool.ts'
@@ -73,7 +73,7 @@ const settle = async (work: JobWork, spec: JobSpec, first: Checkpointed): Promis
     if (spec.catchUp === undefined) throw late(next.changed)
     work.session.context.log('info', `${next.changed.length} files were written meanwhile and are taken in`)
     now = next
-    await spec.catchUp(work, next.changed, next)
+    await spec.catchUp(work, next.changed, next, false)
   }
   throw late([])
 }
@@ -117,11 +117,11 @@ const finishOnline = async (work: JobWork, spec: JobSpec, online: OnlineOptions)
   const rests: (() => void)[] = []
   work.transaction.hurry()
   try {
-    const now = await catchLast(work, spec, online, rests)
-    const staged = await stageAll(work, spec, now.files)
+    const last = await catchLast(work, spec, online, rests)
+    const staged = await stageAgain(work, prepared, first.files, last)
     const renewed = await flushAgain(work, staged, prepared)
     const scanned = renewed.map((r) => r.scanned)
-    rests.push(await sealAndSwitch(work, spec, { now, staged, scanned, online: { renewed, elapsedMs: pausing.elapsedMs } }))
+    rests.push(await sealAndSwitch(work, spec, { now: last.now, staged, scanned, online: { renewed, elapsedMs: pausing.elapsedMs } }))
   } finally {
     await pausing.resume()
   }

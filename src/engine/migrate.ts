@@ -51,15 +51,14 @@ const migrationSpec = (plan: Extract<Plan, { kind: 'migration' }>, before: Check
     work.staging.begin({ files: new Map(), directories: before.directories })
     await transformAll(work, before, [...before.files.keys()])
   },
-  catchUp: async (work, changed, now) => {
+  catchUp: async (work, changed, now, isCommitted) => {
     const again = new Set([...changed, ...work.staging.dependents(changed, [...now.files.keys()])])
     for (const path of again) work.staging.drop(path)
     await transformAll(
       work,
       now,
       [...again].filter((path) => now.files.has(path)),
-      // Who does not stop writing has written again by the time that the file is read a second time.
-      { isCommitted: work.online !== undefined },
+      { isCommitted },
     )
   },
 })

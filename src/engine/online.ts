@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { StrataError } from '../core/errors.ts'
+import type { FileEntry } from '../core/manifest.ts'
 import { SnapshotTrees } from '../core/snapshot-trees.ts'
 import type { FileStat, Scanned } from '../storage/scan.ts'
 import { statFile } from '../storage/scan.ts'
@@ -12,7 +13,8 @@ import type { Context } from './context.ts'
 import { scanStaged } from './links.ts'
 import { scan } from './directory.ts'
 import type { JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
-import { throwIfCancelled } from './job-spec.ts'
+import { throwIfCancelled, workersOf } from './job-spec.ts'
+import type { Grown } from './seal.ts'
 import type { StagedStep } from './stage.ts'
 import { flushStaged } from './staged-directory.ts'
 import { checkDirectory } from './verify-directory.ts'
@@ -24,18 +26,34 @@ const LAST_ROUNDS = 2
 const QUIET_MS = 200
 const PATIENCE_MS = 5_000
 
+/** `isPaused`: nothing is written any more. `later` gets what can wait. */
+type How = { readonly isPaused?: boolean; readonly later?: (rest: () => void) => void }
+
 /** One round of taking in what was written; files that changed while they were transformed wait for the next. */
-const round = async (work: JobWork, spec: JobSpec, later?: (rest: () => void) => void): Promise<{ now: Checkpointed; todo: number }> => {
+const round = async (work: JobWork, spec: JobSpec, { isPaused = false, later }: How = {}): Promise<{ now: Checkpointed; todo: number }> => {
+  const { session, staging, trees } = work
   throwIfCancelled(work.signal)
-  work.staging.links.tell(work.session.context, work.session.state)
-  const now = await checkpoint(work.session, spec.from.id, 'written while migrating', {
-    trees: work.trees,
+  staging.links.tell(session.context, session.state)
+  let todo: number | undefined
+  let transformed: Promise<void> | undefined
+  const transform = (now: Checkpointed): void => {
+    const missing = [...now.files.keys()].filter((path) => staging.result(path) === undefined)
+    const again = [...new Set([...now.changed, ...missing])]
+    todo = again.length
+    if (todo === 0) return
+    transformed = spec.catchUp?.(work, again, now, !isPaused)
+    // Should the checkpoint fail, nobody waits for it.
+    transformed?.catch(() => undefined)
+  }
+  const now = await checkpoint(session, spec.from.id, 'written while migrating', {
+    trees,
     ...(later === undefined ? {} : { later }),
+    // The files stay as they were captured: that they are committed need not be waited for.
+    ...(isPaused ? { found: transform } : {}),
   })
-  const missing = [...now.files.keys()].filter((path) => work.staging.result(path) === undefined)
-  const again = [...new Set([...now.changed, ...missing])]
-  if (again.length > 0) await spec.catchUp?.(work, again, now)
-  return { now, todo: again.length }
+  if (todo === undefined) transform(now)
+  await transformed
+  return { now, todo: todo ?? 0 }
 }
 
 /** Rounds until the application writes no more in one than can be done while it waits. */
@@ -45,6 +63,9 @@ export const catchUp = async (work: JobWork, spec: JobSpec): Promise<Checkpointe
     if (todo <= FEW_FILES || n >= MOST_ROUNDS) return now
   }
 }
+
+/** What was written last, and the files that have become others by it. */
+export type Last = { readonly now: Checkpointed; readonly edited: ReadonlySet<string> }
 
 /**
  * What was written last. Of an application that does not pause the last of it stays behind: it is carried over when the directory is
@@ -56,34 +77,38 @@ export const catchLast = async (
   spec: JobSpec,
   { pause: hasPaused }: OnlineOptions,
   rests: (() => void)[],
-): Promise<Checkpointed> => {
+): Promise<Last> => {
+  const edited = new Set<string>()
   // An application that was asked to pause writes nothing that a second look would find.
   const rounds = hasPaused === undefined ? LAST_ROUNDS : 1
   for (let n = 1; n <= MOST_ROUNDS; n++) {
     // A further round goes by the index that the one before has made.
     for (const rest of rests.splice(0)) rest()
-    const { now, todo } = await round(work, spec, (rest) => rests.push(rest))
+    const { now, todo } = await round(work, spec, { isPaused: hasPaused !== undefined, later: (rest) => rests.push(rest) })
+    for (const path of now.changed) edited.add(path)
     const isWhole = [...now.files.keys()].every((path) => work.staging.result(path) !== undefined)
-    if (isWhole && (todo === 0 || n >= rounds)) return now
+    if (isWhole && (todo === 0 || n >= rounds)) return { now, edited }
   }
   throw new StrataError('UNSTABLE', 'the application keeps writing to files faster than they can be read', {
     hint: 'Let it pause for a moment, or close it; then migrate again.',
   })
 }
 
-/** Each staged directory as it was when all in it was on the disk and compared with what it should be, and its trees. */
-export type Prepared = readonly { readonly scanned: Scanned; readonly trees: SnapshotTrees }[]
+/** A staged directory as it was when all in it was on the disk and compared with what it should be, and its trees. */
+export type Prepared = { readonly step: StagedStep; readonly scanned: Scanned; readonly trees: SnapshotTrees }
 
 /** Does what can be done before the pause: each staged directory is flushed, every byte compared, and what git will hold is durable. */
-export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Promise<Prepared> => {
+export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Promise<Prepared[]> => {
   const { session, staging, targets, pool, transaction } = work
-  const done: Prepared[number][] = []
+  const done: Prepared[] = []
   for (const [i, target] of targets.entries()) {
+    const step = staged[i]
+    if (step === undefined) continue
     const dir = staging.directory(target)
     const scanned = scanStaged(session.context, dir)
-    const isVouched = staging.links.vouchedIn(scanned, staged[i]?.files ?? new Map())
+    const isVouched = staging.links.vouchedIn(scanned, step.files)
     await flushStaged(session.context, dir, scanned, staging.early, isVouched)
-    const files = [...(staged[i]?.files.values() ?? [])]
+    const files = [...step.files.values()]
     const { wrong } = await checkDirectory(
       pool,
       dir,
@@ -94,9 +119,9 @@ export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Pro
         data: { file: wrong[0]?.path, differences: wrong.length },
         hint: 'The active snapshot is untouched. Check the disk, then try again.',
       })
-    const trees = new SnapshotTrees(staged[i]?.files ?? new Map(), scanned.directories)
+    const trees = new SnapshotTrees(step.files, scanned.directories)
     transaction.addTrees(trees)
-    done.push({ scanned, trees })
+    done.push({ step, scanned, trees })
   }
   transaction.flush()
   staging.mark()
@@ -111,7 +136,7 @@ const foldersTo = (path: string): string[] => {
 }
 
 /** What a staged directory is after the last round, and which of its files were not compared before the pause. */
-export type Renewed = { readonly changed: ReadonlySet<string>; readonly scanned: Scanned; readonly trees: SnapshotTrees }
+export type Renewed = Grown & { readonly changed: ReadonlySet<string>; readonly scanned: Scanned }
 
 type NewStat = readonly [path: string, stat: FileStat | undefined]
 
@@ -138,16 +163,51 @@ const scanAgain = (context: Context, dir: string, before: Scanned, touched: Read
   }
 }
 
+/** The steps with what was written last. Trees that nothing more is to come into are made while it is waited for what is. */
+export const stageAgain = async (
+  work: JobWork,
+  prepared: readonly Prepared[],
+  before: ReadonlyMap<string, FileEntry>,
+  { now, edited }: Last,
+): Promise<StagedStep[]> => {
+  const { staging, transaction } = work
+  const steps: StagedStep[] = []
+  let previous = now.files
+  let since: ReadonlyMap<string, FileEntry | undefined> = new Map([...edited].map((path) => [path, before.get(path)]))
+  const goOn = (until: number): void => {
+    for (const [i, { step: was, scanned, trees }] of prepared.slice(0, until).entries()) {
+      if (i < steps.length) continue
+      const step = staging.step(i, previous, { step: was, before: since })
+      since = staging.since(i)
+      previous = step.files
+      steps.push(step)
+      trees.update(step.files, scanned.directories, since.keys())
+      transaction.addTrees(trees)
+      trees.digest()
+    }
+  }
+  const assembled = staging.assemble(workersOf(work))
+  assembled.catch(() => undefined)
+  // The workers get theirs first.
+  await setImmediate()
+  goOn(staging.unassembled)
+  await assembled
+  goOn(prepared.length)
+  return steps
+}
+
 /** Flushes what has changed in the staged directories since they were prepared. */
-export const flushAgain = async (work: JobWork, staged: readonly StagedStep[], prepared: Prepared): Promise<Renewed[]> => {
+export const flushAgain = async (work: JobWork, staged: readonly StagedStep[], prepared: readonly Prepared[]): Promise<Renewed[]> => {
   const { session, staging, targets } = work
   const { fs } = session.context
   // One of its flushes that failed would not fail again.
   await staging.early.settle()
   const done: Renewed[] = []
   for (const [i, target] of targets.entries()) {
+    const before = prepared[i]
+    if (before === undefined) continue
     const dir = staging.directory(target)
-    const touched = staging.touched(i)
+    const touched = new Set(staging.since(i).keys())
     const files = [...touched].filter((path) => staged[i]?.files.has(path) === true)
     await flushFiles(
       fs,
@@ -155,9 +215,8 @@ export const flushAgain = async (work: JobWork, staged: readonly StagedStep[], p
     )
     const folders = new Set([...touched].flatMap(foldersTo))
     for (const folder of [...folders].sort((a, b) => b.length - a.length)) fsyncDirectory(fs, join(dir, folder))
-    const before = prepared[i]
-    if (before === undefined) continue
-    done.push({ changed: new Set(files), scanned: scanAgain(session.context, dir, before.scanned, touched), trees: before.trees })
+    const scanned = scanAgain(session.context, dir, before.scanned, touched)
+    done.push({ changed: new Set(files), touched, scanned, trees: before.trees })
   }
   return done
 }

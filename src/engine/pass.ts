@@ -12,19 +12,11 @@ import { batches } from './batches.ts'
 import type { Context } from './context.ts'
 import type { Links } from './links.ts'
 import type { Memo } from './memo.ts'
+import type { Whole } from './outputs.ts'
 import { Outputs } from './outputs.ts'
 import type { Pool } from './pool.ts'
 import type { ProgressSink } from './progress.ts'
-import type {
-  Made,
-  RecallOutput,
-  RecallResult,
-  RecallTask,
-  TransformFile,
-  TransformResult,
-  TransformTask,
-  Transformed,
-} from './task-types.ts'
+import type { RecallOutput, RecallResult, RecallTask, TransformFile, TransformResult, TransformTask, Transformed } from './task-types.ts'
 
 /** How often it is told how far a large file is. */
 const TICK_MS = 250
@@ -68,8 +60,6 @@ export class Pass {
   /** What each file was made from. */
   readonly inputs = new Map<string, FileEntry>()
   readonly memo: Memo | null
-  /** Outputs of each target that were written, or removed, since `mark`. */
-  #touched: Set<string>[] = []
   readonly #context: Context
   readonly #early: EarlyFlush
   readonly #links: Links
@@ -95,21 +85,31 @@ export class Pass {
     this.memo = memo
     this.#links = links
     this.#outputs = targets.map((_, i) => new Outputs(i))
-    this.mark()
   }
 
+  /** From here on it is noted what is written. */
   mark(): void {
-    this.#touched = this.targets.map(() => new Set())
+    for (const outputs of this.#outputs) outputs.mark()
   }
 
-  touched(index: number): Set<string> {
-    return this.#touched[index] ?? new Set()
+  /** What was written to a target's directory, or removed from it, since `mark`, and what it was before. */
+  since(index: number): ReadonlyMap<string, FileEntry | undefined> {
+    return this.#outputs[index]?.since ?? new Map()
   }
 
-  /** All files of a target, those that have only got another path among them. Throws EXISTS when two were made for one path. */
-  made(index: number): { readonly files: ReadonlyMap<string, Made>; readonly moves: readonly [string, string][] } {
-    const outputs = this.#outputs[index] ?? new Outputs(index)
-    return { files: outputs.files(this.results.values()), moves: outputs.moves }
+  /** All files of a target. Throws EXISTS when two were made for one path. */
+  made(index: number): ReadonlyMap<string, FileEntry> {
+    return this.#outputs[index]?.files(this.results.values()) ?? new Map()
+  }
+
+  /** Those of a target that have only got another path: from, to. */
+  moves(index: number): readonly [string, string][] {
+    return this.#outputs[index]?.moves ?? []
+  }
+
+  /** Puts what was made of the dataset as a whole over the files of the last target, or takes it away. */
+  cover(whole: Whole | undefined): void {
+    this.#outputs.at(-1)?.cover(whole)
   }
 
   directory(index: number): string {
@@ -171,10 +171,7 @@ export class Pass {
     const result = this.results.get(path)
     if (result !== undefined) for (const outputs of this.#outputs) outputs.remove(result)
     this.targets.forEach((_, i) => {
-      for (const made of result?.steps[i] ?? []) {
-        this.#touched[i]?.add(made.path)
-        removeTree(this.#context.fs, join(this.directory(i), made.path))
-      }
+      for (const made of result?.steps[i] ?? []) removeTree(this.#context.fs, join(this.directory(i), made.path))
     })
     this.results.delete(path)
     this.inputs.delete(path)
@@ -189,9 +186,6 @@ export class Pass {
     this.results.set(result.path, result)
     const input = source?.get(result.path)
     if (input !== undefined) this.inputs.set(result.path, input)
-    result.steps.forEach((outputs, i) => {
-      for (const { path } of outputs) this.#touched[i]?.add(path)
-    })
   }
 
   /** Files whose result depends on one of `changed`, or that have to be elsewhere now that these are the paths there are. */

@@ -15,6 +15,9 @@ import type { StageTarget, StagedStep } from './stage.ts'
 
 type Files = ReadonlyMap<string, FileEntry>
 
+/** Trees of a target that were made before, and which of its files may have become others since. */
+export type Grown = { readonly trees: SnapshotTrees; readonly touched: ReadonlySet<string> }
+
 /** One target, committed. */
 export type Sealed = {
   readonly snapshot: string
@@ -32,7 +35,7 @@ export const sealTargets = (
   now: Checkpointed,
   staged: readonly StagedStep[],
   scanned: readonly Scanned[],
-  prepared?: readonly { readonly trees: SnapshotTrees }[],
+  prepared?: readonly Grown[],
 ): { sealed: Sealed[]; slice: Slice } => {
   const { session, targets, transaction, jobId } = work
   const { dataset } = session.context
@@ -50,7 +53,7 @@ export const sealTargets = (
       const common = { 'Strata-Snapshot': target.snapshot, 'Strata-Seq': session.state.seq + 1, 'Schema-Version': schema.version }
       const carries: Record<string, string> = spec.onto === undefined ? {} : { Carries: `${now.snapshot.id} ${now.snapshot.commit}` }
       const commit = (files: Files, subject: string, own: Readonly<Record<string, string>>): StoredCommit => {
-        const made = t.addSnapshot(grown(prepared?.[i]?.trees, files, foldersOf(files)), (digest) => ({
+        const made = t.addSnapshot(grown(prepared?.[i], files, foldersOf(files)), (digest) => ({
           message: commitMessage(subject, { ...common, ...own, 'Manifest-Sha256': digest }),
           parents: [parent],
           timestamp: session.seconds,
@@ -71,10 +74,10 @@ export const sealTargets = (
 }
 
 /** Trees that were made before are gone on with. */
-const grown = (trees: SnapshotTrees | undefined, files: Files, directories: readonly DirectoryEntry[]): SnapshotTrees => {
-  if (trees === undefined) return new SnapshotTrees(files, directories)
-  trees.update(files, directories)
-  return trees
+const grown = (before: Grown | undefined, files: Files, directories: readonly DirectoryEntry[]): SnapshotTrees => {
+  if (before === undefined) return new SnapshotTrees(files, directories)
+  before.trees.update(files, directories, before.touched)
+  return before.trees
 }
 
 /** The folders of a directory, and those that files of the same snapshot had at another time. */

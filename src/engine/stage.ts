@@ -11,9 +11,12 @@ import { batches } from './batches.ts'
 import type { Context } from './context.ts'
 import { Links } from './links.ts'
 import type { Memo } from './memo.ts'
+import type { Whole } from './outputs.ts'
 import type { Progress, StageSource, StageTarget, Workers } from './pass.ts'
 import { Pass } from './pass.ts'
 import { makeFolders } from './staged-directory.ts'
+import type { Counts } from './step-counts.ts'
+import { countAll, recount, withMoves } from './step-counts.ts'
 import type { Made, Transformed } from './task-types.ts'
 
 export type { StageTarget }
@@ -21,6 +24,8 @@ export type { StageTarget }
 /** What became of the dataset at one target. */
 export type StagedStep = {
   readonly files: ReadonlyMap<string, FileEntry>
+  /** Without regard to moves. */
+  readonly counts: Counts
   readonly bytes: number
   /** Bytes of files that are as they were before this step. */
   readonly shared: number
@@ -32,8 +37,10 @@ export type StagedStep = {
   readonly moved: ReadonlyMap<string, string>
 }
 
-/** What a step has made of the dataset as a whole: the files that it put there, and all whose place it took. */
-type Assembled = { readonly files: ReadonlyMap<string, FileEntry>; readonly gone: ReadonlySet<string>; readonly issues: readonly Issue[] }
+type Assembled = Whole & { readonly issues: readonly Issue[] }
+
+/** A step at the last `mark`, and what has become another file since of what it was made from. */
+export type StepSince = { readonly step: StagedStep; readonly before: ReadonlyMap<string, FileEntry | undefined> }
 
 /** The targets of each pass: a step that looks at the dataset as a whole ends one. */
 export const passTargets = (dataset: Dataset, base: number, targets: readonly StageTarget[]): StageTarget[][] => {
@@ -81,10 +88,10 @@ export class Staging {
     for (const pass of this.#passes) pass.mark()
   }
 
-  /** What was written to a target's directory, or removed from it, since the last `mark`. */
-  touched(index: number): ReadonlySet<string> {
+  /** What was written to a target's directory, or removed from it, since the last `mark`, and what it was before. */
+  since(index: number): ReadonlyMap<string, FileEntry | undefined> {
     const pass = this.#passOf(index)
-    return pass.touched(index - pass.offset)
+    return pass.since(index - pass.offset)
   }
 
   directory(target: StageTarget): string {
@@ -170,28 +177,29 @@ export class Staging {
     return new Set([...this.#first.results.values()].flatMap((r) => r.steps.flat().map((m) => m.path)))
   }
 
-  /** The content of one target, from all results. Throws EXISTS when two files were made for one path. */
-  step(index: number, before: ReadonlyMap<string, FileEntry>): StagedStep {
+  /** How many of the targets `assemble` leaves as they are. */
+  get unassembled(): number {
+    // To make it anew, files have to go through their own steps again.
+    const isTakenBack = (this.#assembled.get(this.#first)?.gone.size ?? 0) > 0
+    return isTakenBack ? 0 : this.#first.targets.length - (this.#isAssembling(this.#first) ? 1 : 0)
+  }
+
+  /**
+   * The content of one target, from all results. `since`: what it was when all was marked, and what has become another file of those
+   * that it is made from: then only these are counted again. Throws EXISTS when two files were made for one path.
+   */
+  step(index: number, before: ReadonlyMap<string, FileEntry>, since?: StepSince): StagedStep {
     const pass = this.#passOf(index)
     const own = index - pass.offset
-    const files = this.#filesAt(pass, own)
+    const files = pass.made(own)
     const issues: Issue[] = index === 0 ? [...this.#notes] : []
     const versions = pass.targets.map((t) => this.#context.dataset.chain.schemas[t.position]?.version)
     for (const result of pass.results.values()) if (result.issues.length > 0) issues.push(...issuesAt(result.issues, versions, own))
     if (own === pass.targets.length - 1) issues.push(...(this.#assembled.get(pass)?.issues ?? []))
     // A carried file is called otherwise on the side that it comes from, and may have its place already.
-    const moved = new Map(pass.made(own).moves.filter(([from, to]) => before.has(from) && !before.has(to) && !files.has(from)))
-    let [changed, created, bytes, shared] = [0, 0, 0, 0]
-    for (const { path, sha256, size } of files.values()) {
-      bytes += size
-      const was = before.get(path)
-      if (was === undefined) created += 1
-      else if (was.sha256 === sha256) shared += size
-      else changed += 1
-    }
-    const removed = before.size - (files.size - created)
-    const n = moved.size
-    return { files, bytes, shared, changed: changed + n, created: created - n, removed: removed - n, issues: collapse(issues), moved }
+    const moved = new Map(pass.moves(own).filter(([from, to]) => before.has(from) && !before.has(to) && !files.has(from)))
+    const counts = since === undefined ? countAll(before, files) : recount(since, before, files, pass.since(own))
+    return { files, counts, ...withMoves(counts, moved.size), issues: collapse(issues), moved }
   }
 
   /** Removes what was staged, whatever there is of it. */
@@ -212,20 +220,8 @@ export class Staging {
     return position > this.#base && isAssembledAt(this.#context.dataset, position)
   }
 
-  /** The files of a target, with what was made of the dataset as a whole. */
-  #filesAt(pass: Pass, own: number): ReadonlyMap<string, FileEntry> {
-    const { files } = pass.made(own)
-    const assembled = own === pass.targets.length - 1 ? this.#assembled.get(pass) : undefined
-    if (assembled === undefined) return files
-    const all = new Map<string, FileEntry>(files)
-    for (const path of assembled.gone) all.delete(path)
-    for (const [path, file] of assembled.files) all.set(path, file)
-    return all
-  }
-
-  /** The files at the end of a pass, before or after what is made of all of them. */
   #filesAfter(pass: Pass): ReadonlyMap<string, FileEntry> {
-    return this.#filesAt(pass, pass.targets.length - 1)
+    return pass.made(pass.targets.length - 1)
   }
 
   #sourceAfter(pass: Pass): StageSource {
@@ -262,7 +258,6 @@ export class Staging {
     const bytes = [...files.values()].reduce((sum, f) => sum + f.size, 0)
     const task = { type: 'assemble' as const, root, paths: [...files.keys()], position, gathered, bytes }
     const { made, removed, issues } = await workers.pool.run(task)
-    for (const path of [...made.map((m) => m.path), ...removed]) pass.touched(index).add(path)
     const put = new Map<string, FileEntry>()
     const [anyFile] = files.values()
     const sized = made.map(({ path, size }) => ({ path, size, known: null }))
@@ -277,6 +272,7 @@ export class Staging {
     for (const { path, mode } of put.values()) this.#context.fs.chmod(join(root, path), mode)
     const gone = new Set([...removed, ...made.map((m) => m.path)].filter((path) => files.has(path)))
     this.#assembled.set(pass, { files: put, gone, issues })
+    pass.cover({ files: put, gone })
   }
 
   /** Puts a directory back to what its files' own steps had made of it. */
@@ -285,10 +281,8 @@ export class Staging {
     if (before === undefined) return
     this.#assembled.delete(pass)
     const index = pass.targets.length - 1
-    for (const path of before.files.keys()) {
-      pass.touched(index).add(path)
-      removeTree(this.#context.fs, join(pass.directory(index), path))
-    }
+    for (const path of before.files.keys()) removeTree(this.#context.fs, join(pass.directory(index), path))
+    pass.cover(undefined)
     const owners = pass.owners(before.gone)
     for (const path of owners) pass.drop(path)
     await pass.transform(source, owners, { ...workers, progress: NO_PROGRESS })
