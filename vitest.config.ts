@@ -10,8 +10,9 @@ export default defineConfig({
     globalSetup: ['test/support/build.ts'],
     // The end-to-end tests wait for processes; vitest alone would take one worker on two cores.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Ten times what the longest takes by itself: other work on the machine is no failure.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // A value from the environment must not change what is tested.
     unstubEnvs: true,
     restoreMocks: true,

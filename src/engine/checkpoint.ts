@@ -140,15 +140,10 @@ export const checkpoint = async (
       found.written.map((path) => join(paths.snapshot(id), path)),
       true,
     )
-    const stored =
-      edited.length === 0 && !looked.changes.directoriesChanged
-        ? undefined
-        : record(
-            session,
-            snapshot,
-            { files, directories: scanned.directories, edited, reason, findings: judge(session, snapshot, changed, gone), afresh, trees },
-            transaction,
-          )
+    const { directoriesChanged } = looked.changes
+    const findings = judge(session, snapshot, changed, gone)
+    const edits = { files, directories: scanned.directories, directoriesChanged, edited, reason, findings, afresh, trees }
+    const stored = record(session, snapshot, edits, transaction)
     if (stored === undefined) transaction.abort()
     const now = session.state.snapshots[id] ?? snapshot
     later(() => {
@@ -167,6 +162,7 @@ export const checkpoint = async (
 type Edits = {
   files: Known
   directories: readonly DirectoryEntry[]
+  directoriesChanged: boolean
   edited: readonly string[]
   reason: string
   findings: Issue[]
@@ -174,9 +170,10 @@ type Edits = {
   trees: KeptTrees
 }
 
-/** One commit and one event, unless the tree turns out to be the one there is (only times had changed). */
+/** One commit and one event, unless nothing was edited, or the tree turns out to be the one there is (only times had changed). */
 const record = (session: Session, snapshot: Snapshot, edits: Edits, transaction: Parameters<Session['seal']>[0]): true | undefined => {
   const { files, directories, edited, reason, findings, afresh, trees: kept } = edits
+  if (edited.length === 0 && !edits.directoriesChanged) return undefined
   const trees = kept.last ?? new SnapshotTrees(files, directories)
   trees.update(files, directories, edited)
   kept.last = trees

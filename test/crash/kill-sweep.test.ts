@@ -8,7 +8,7 @@ import type { Mode, Plan } from './kill-process.ts'
 
 /** Points of each command; kill-sweep.nightly.ts tries them all. */
 const POINTS: readonly (readonly [Mode, number])[] = [
-  ['before', 2],
+  ['before', 1],
   ['torn', 1],
   ['after', 1],
   ['short', 1],
@@ -32,9 +32,9 @@ const plansFor = async (subject: Subject, points: readonly (readonly [Mode, numb
   )
 }
 
-/** Of the errors, three for each command, at other calls each. */
+/** Of the errors, two for each command, at other calls each. */
 const errorsFor = (index: number): (readonly [Mode, number])[] =>
-  [0, 1, 2].map((i) => [ERRORS[(index + 2 * i) % ERRORS.length] ?? 'EIO', 1] as const)
+  [0, 1].map((i) => [ERRORS[(index + 2 * i) % ERRORS.length] ?? 'EIO', 1] as const)
 
 const FEW: readonly (readonly [Mode, number])[] = [
   ['before', 1],

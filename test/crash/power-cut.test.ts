@@ -8,7 +8,7 @@ import type { Effort } from './sweep.ts'
 import { Sweep, makeScratch } from './sweep.ts'
 
 /** About so many states of each command; power-cut.nightly.ts judges them all. */
-const STATES = Number(process.env.STRATA_CRASH_STATES ?? 50)
+const STATES = Number(process.env.STRATA_CRASH_STATES ?? 25)
 const EFFORT: Effort = { extra: 2, states: STATES, recoveries: 2, statesOfRecovery: 15, seed: 7 }
 const ALL = [...SCENARIOS, ...SPECIAL]
 const named = (name: string): Scenario => {
@@ -56,7 +56,7 @@ describe('a planted mistake is caught', () => {
   for (const { name, scenario, plant } of PLANTED)
     test(name, { timeout: 600_000 }, async () => {
       const sweep = new Sweep(scratch)
-      const effort = { ...EFFORT, states: STATES * 3, recoveries: 0 }
+      const effort = { ...EFFORT, states: 150, recoveries: 0 }
       await sweep.run(named(scenario), effort, plant)
       expect(sweep.tally.violations).not.toEqual([])
     })

@@ -152,7 +152,7 @@ describe('a run that remembers gives what one gives that knows nothing, byte for
           nodeFs.rmSync(store, { recursive: true, force: true })
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     )
     expect(remembered).toBeGreaterThan(50)
   })
