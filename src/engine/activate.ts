@@ -2,6 +2,7 @@ import type { VerifiedSnapshot } from '../core/decide.ts'
 import { verifiedBefore } from '../core/decide.ts'
 import { StrataError } from '../core/errors.ts'
 import type { ActivationReason, HoldCause } from '../core/events.ts'
+import { plural } from '../core/plural.ts'
 import type { Snapshot } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import { checkpoint } from './checkpoint.ts'
@@ -56,7 +57,7 @@ export const settleTarget = async (session: Session, target: Snapshot): Promise<
   if (context.fs.lstat(context.paths.snapshot(target.id)) === undefined) await materialise(session, target)
   const { snapshot, changed } = await checkpoint(session, target.id, 'found when it was gone back to')
   if (changed.length > 0)
-    context.log('warning', `${changed.length} files of ${target.id} had been edited while it was not active; they are merged`, {
+    context.log('warning', `${plural(changed.length, 'file')} of ${target.id} had been edited while it was not active; that is merged`, {
       step: target.schemaVersion,
     })
   return snapshot
@@ -88,7 +89,7 @@ const prepareTarget = async (session: Session, target: Snapshot): Promise<Verifi
   if (now.changed.length > 0)
     context.log(
       'warning',
-      `${now.changed.length} files of ${target.id} had been edited while it was not active; they are committed on its branch`,
+      `${plural(now.changed.length, 'file')} of ${target.id} had been edited while it was not active; that is committed on its branch`,
       { step: target.schemaVersion },
     )
   const pool = poolFor(context, now.snapshot.bytes)
@@ -104,7 +105,7 @@ export const hidden = (target: Snapshot, files: readonly Difference[]): StrataEr
     'DATA_WRITTEN_SINCE',
     files.length === 0
       ? 'data may have been written since, and the history does not tell any more'
-      : `${files.length} ${files.length === 1 ? 'file has' : 'files have'} been written since: ${files
+      : `${plural(files.length, 'file has', 'files have')} been written since: ${files
           .slice(0, 10)
           .map((f) => `${f.path} (${f.change})`)
           .join(', ')}${files.length > 10 ? ', …' : ''}`,

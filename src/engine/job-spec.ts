@@ -86,6 +86,13 @@ export const workersOf = ({ pool, transaction, progress, signal }: JobWork, sink
   },
 })
 
+/** The job starts over, a few times. */
+export const stillWriting = (files: readonly string[]): StrataError =>
+  new StrataError('UNSTABLE', `the application keeps writing: ${files.slice(0, 5).join(', ')}`, {
+    data: { files },
+    hint: 'Close the application, then migrate again.',
+  })
+
 export const throwIfCancelled = (signal: AbortSignal | undefined): void => {
   if (signal?.aborted === true)
     throw new StrataError('CANCELLED', 'CANCELLED: stopped on request; the active snapshot is as it was', {

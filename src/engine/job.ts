@@ -3,6 +3,7 @@ import { StrataError, hasCode, messageOf } from '../core/errors.ts'
 import type { Issue } from '../core/issues.ts'
 import { issueOf } from '../core/issues.ts'
 import type { FileEntry } from '../core/manifest.ts'
+import { plural } from '../core/plural.ts'
 import { discard, removeTree } from '../storage/durable.ts'
 import type { Scanned } from '../storage/scan.ts'
 import { scanStaged } from './links.ts'
@@ -12,7 +13,7 @@ import { checkpoint } from './checkpoint.ts'
 import type { Context } from './context.ts'
 import { isQuiet, look, remember } from './directory.ts'
 import type { JobOptions, JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
-import { throwIfCancelled, workersOf } from './job-spec.ts'
+import { stillWriting, throwIfCancelled, workersOf } from './job-spec.ts'
 import type { Renewed } from './online.ts'
 import { catchLast, catchUp, flushAgain, pause, prepare, stageAgain } from './online.ts'
 import type { Run } from './memo.ts'
@@ -27,12 +28,6 @@ import { Staging, passTargets } from './stage.ts'
 import { verifySnapshot } from './verify-directory.ts'
 
 const CATCH_UP_ROUNDS = 5
-
-const late = (files: readonly string[]): StrataError =>
-  new StrataError('UNSTABLE', `the application keeps writing: ${files.slice(0, 5).join(', ')}`, {
-    data: { files },
-    hint: 'Close the application, then migrate again.',
-  })
 
 /** Alike warnings of many files are one line: what it is, how often, in how many files. */
 const logIssues = (context: Context, issues: readonly Issue[], step: string): void => {
@@ -70,12 +65,12 @@ const settle = async (work: JobWork, spec: JobSpec, first: Checkpointed): Promis
     work.staging.links.tell(work.session.context, work.session.state)
     const next = await checkpoint(work.session, spec.from.id, 'written while migrating')
     if (next.changed.length === 0) return now
-    if (spec.catchUp === undefined) throw late(next.changed)
-    work.session.context.log('info', `${next.changed.length} files were written meanwhile and are taken in`)
+    if (spec.catchUp === undefined) throw stillWriting(next.changed)
+    work.session.context.log('info', `${plural(next.changed.length, 'file was', 'files were')} written meanwhile and taken in`)
     now = next
     await spec.catchUp(work, next.changed, next, false)
   }
-  throw late([])
+  throw stillWriting([])
 }
 
 const stageAll = async (work: JobWork, spec: JobSpec, before: ReadonlyMap<string, FileEntry>): Promise<StagedStep[]> => {
@@ -99,6 +94,8 @@ const finish = async (work: JobWork, spec: JobSpec): Promise<void> => {
   const scanned: Scanned[] = []
   for (const [i, target] of targets.entries()) {
     const seen = scanStaged(context, staging.directory(target))
+    const written = staging.links.writtenIn(seen)
+    if (written.length > 0) throw stillWriting(written)
     const isVouched = staging.links.vouchedIn(seen, staged[i]?.files ?? new Map())
     await flushStaged(context, staging.directory(target), seen, staging.early, isVouched)
     await letRest(seen, context.now)
@@ -211,7 +208,7 @@ const rescan = async ({ session }: JobWork, spec: JobSpec): Promise<void> => {
   const active = session.state.snapshots[spec.from.id]
   if (active === undefined || isQuiet(look(session.context, active))) return
   const { changed } = await checkpoint(session, spec.from.id, 'written while migrating')
-  if (changed.length > 0) throw late(changed)
+  if (changed.length > 0) throw stillWriting(changed)
 }
 
 const announce = (session: Session, spec: JobSpec, jobId: string, targets: readonly StageTarget[]): void => {

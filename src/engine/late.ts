@@ -2,6 +2,7 @@ import { versionIndex } from '../core/chain.ts'
 import { syncOf } from '../core/counterpart.ts'
 import { hasCode, isStrataError } from '../core/errors.ts'
 import type { HoldCause } from '../core/events.ts'
+import { plural } from '../core/plural.ts'
 import type { Left, State } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import { settleTarget } from './activate.ts'
@@ -52,7 +53,7 @@ const bringOver = async (session: Session, entry: Left, options: JobOptions, { i
   const to = await settleTarget(session, active)
   const how = { reason: 'carry' as const, hold: holdOf(session.state) }
   const done = await carry(session, to, { ...sync, base: entry.commit, earlier: [] }, written, how, options)
-  warn(`${done.carried.length} files were carried over; active is ${done.to.id}`)
+  warn(`${plural(done.carried.length, 'file was', 'files were')} carried over; active is ${done.to.id}`)
   return done.carried
 }
 

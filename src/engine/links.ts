@@ -5,7 +5,7 @@ import type { State } from '../core/state.ts'
 import { readFile } from '../storage/files.ts'
 import type { Link } from '../storage/link.ts'
 import type { FileStat, Scanned } from '../storage/scan.ts'
-import { isSameStat } from '../storage/scan.ts'
+import { isSameButCtime, isSameStat } from '../storage/scan.ts'
 import type { Context } from './context.ts'
 import { renewStats, scan } from './directory.ts'
 import { writeStaged } from './staged-file.ts'
@@ -37,6 +37,15 @@ export class Links {
   #vouches(stat: FileStat | undefined, sha256: string | undefined): boolean {
     const link = stat === undefined ? undefined : this.#kept.get(stat.ino)
     return stat !== undefined && link !== undefined && link.sha256 === sha256 && isSameStat(link.is, stat)
+  }
+
+  /** Files of a scanned directory that were written to, through another name, since they got theirs here. */
+  writtenIn({ files }: Scanned): string[] {
+    if (this.#kept.size === 0) return []
+    return [...files].flatMap(([path, stat]) => {
+      const link = this.#kept.get(stat.ino)
+      return link === undefined || isSameButCtime(link.is, stat) ? [] : [path]
+    })
   }
 
   /** Which files of a scanned directory are such, of those that it should have. */

@@ -13,7 +13,7 @@ import type { Context } from './context.ts'
 import { scanStaged } from './links.ts'
 import { scan } from './directory.ts'
 import type { JobSpec, JobWork, OnlineOptions } from './job-spec.ts'
-import { throwIfCancelled, workersOf } from './job-spec.ts'
+import { stillWriting, throwIfCancelled, workersOf } from './job-spec.ts'
 import type { Grown } from './seal.ts'
 import type { StagedStep } from './stage.ts'
 import { flushStaged } from './staged-directory.ts'
@@ -106,6 +106,8 @@ export const prepare = async (work: JobWork, staged: readonly StagedStep[]): Pro
     if (step === undefined) continue
     const dir = staging.directory(target)
     const scanned = scanStaged(session.context, dir)
+    const written = staging.links.writtenIn(scanned)
+    if (written.length > 0) throw stillWriting(written)
     const isVouched = staging.links.vouchedIn(scanned, step.files)
     await flushStaged(session.context, dir, scanned, staging.early, isVouched)
     const files = [...step.files.values()]

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../core/errors.ts'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
 import { summaryOf } from '../core/plan.ts'
+import { plural } from '../core/plural.ts'
 import type { Unportable } from '../core/portable.ts'
 import { limitsOf, tooLong, unportable } from '../core/portable.ts'
 import type { State } from '../core/state.ts'
@@ -36,8 +37,6 @@ const finding = (
   hint: string,
   { file = null, count = 1 }: { file?: string | null; count?: number } = {},
 ): Finding => ({ level, code, message, hint, file, count })
-
-const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
 
 const spaceFindings = ({ fs, root }: Context, { snapshots, bytes, files }: Wanted): Finding[] => {
   if (snapshots === 0) return []

@@ -5,6 +5,7 @@ import type { VerifiedSnapshot } from '../core/decide.ts'
 import { readableTarget, redoTarget, rollbackTarget } from '../core/decide.ts'
 import { StrataError, hasCode, isStrataError, messageOf } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
+import { plural } from '../core/plural.ts'
 import type { Snapshot, State } from '../core/state.ts'
 import { activeSnapshot } from '../core/state.ts'
 import { activate, hidden, leaveFor, settleTarget, writtenSince } from './activate.ts'
@@ -116,7 +117,7 @@ const goTo = async (
   const target = await settleTarget(session, to)
   const before = await checkpoint(session, from.id, 'before switching')
   const done = await carry(session, target, sync, before, how, options)
-  session.context.log('info', `switched from ${from.id} to ${done.to.id}, with ${done.carried.length} files written since`, {
+  session.context.log('info', `switched from ${from.id} to ${done.to.id}, with ${plural(done.carried.length, 'file')} written since`, {
     step: to.schemaVersion,
   })
   return { from, to: done.to, written, carried: done.carried }

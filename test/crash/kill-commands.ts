@@ -113,7 +113,15 @@ export const COMMANDS: readonly Command[] = [
   { name: 'prune', before: run(init, ['migrate']), args: () => ['prune', '--directories', '0', '--days', '0', '--yes'], nothing: [] },
   {
     name: 'gc',
-    before: run(init, ['migrate'], ['prune', '--directories', '0', '--days', '0', '--yes']),
+    // A few packs of about one size.
+    before: async (place) => {
+      await run(init, ['migrate'])(place)
+      for (let n = 0; n < 3; n++) {
+        editActive(place)
+        await run(['checkpoint'])(place)
+      }
+      await run(['prune', '--directories', '0', '--days', '0', '--yes'])(place)
+    },
     args: () => ['gc'],
     nothing: [],
   },

@@ -361,3 +361,28 @@ describe.skipIf(NEVER)('a shared file that was written to', () => {
     expect(box.doc('verify').valid).toBe(true)
   })
 })
+
+test.skipIf(NEVER)('a file that is written through its other name while a migration runs is an edit, which comes along', () => {
+  const where = join(temporary(), 'where')
+  writeFileSync(where, '')
+  const module = toyModule({
+    more: "immutable: ['days/1.json', 'sums/1.json']",
+    derived: `(path) => {
+      const other = readFileSync('${where}', 'utf8')
+      if (path === 'days/2.json' && other !== '') {
+        writeFileSync('${where}', '')
+        appendFileSync(other, ' ')
+      }
+      return path.replace('days', 'sums')
+    }`,
+  })
+  const box = made(temporary(), TOY, module, ['migrate', '--to', '2.0.0'])
+  const left = box.active()
+  writeFileSync(where, join(left, CLOSED))
+  // What the file was made into before.
+  box.allowLeftovers()
+  box.ok('migrate')
+  expect(readFileSync(where, 'utf8')).toBe('')
+  expect(readFileSync(join(box.active(), CLOSED), 'utf8')).toBe(readFileSync(join(left, CLOSED), 'utf8'))
+  expect(box.doc('verify').issues).toEqual([])
+})
