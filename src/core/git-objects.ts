@@ -38,16 +38,14 @@ export const treeRow = (mode: TreeMode, name: string, oid: Oid): TreeRow => ({
   bytes: Buffer.from(`${mode} ${name}\0`).toString('latin1') + Buffer.from(oid, 'hex').toString('latin1'),
 })
 
-/** A tree object of these rows, in git's order. */
-export const joinTree = (rows: readonly TreeRow[]): Uint8Array => {
-  let text = ''
-  for (const { bytes } of [...rows].sort((a, b) => compareBytes(a.key, b.key))) text += bytes
-  return Buffer.from(text, 'latin1')
-}
+/** A tree object of rows that are in git's order. */
+export const joinTree = (rows: readonly TreeRow[]): Uint8Array => Buffer.from(rows.map(({ bytes }) => bytes).join(''), 'latin1')
+
+export const sortedRows = (rows: readonly TreeRow[]): TreeRow[] => [...rows].sort((a, b) => compareBytes(a.key, b.key))
 
 /** A tree object: entries in git's order. */
 export const encodeTree = (entries: readonly TreeEntry[]): Uint8Array =>
-  joinTree(entries.map(({ mode, name, oid }) => treeRow(mode, name, oid)))
+  joinTree(sortedRows(entries.map(({ mode, name, oid }) => treeRow(mode, name, oid))))
 
 const MODES: readonly string[] = ['100644', '100755', '40000']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

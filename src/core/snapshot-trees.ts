@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Oid, TreeRow } from './git-objects.ts'
-import { blobOid, joinTree, objectOid, treeRow } from './git-objects.ts'
+import { blobOid, joinTree, objectOid, sortedRows, treeRow } from './git-objects.ts'
 import type { DirectoryEntry, FileEntry, FileText, Manifest } from './manifest.ts'
 import { digestOf, directoryRow, manifestOf, pathRows, textOf } from './manifest.ts'
 import { compareBytes, treeName } from './names.ts'
@@ -20,6 +20,8 @@ type Folder = {
   readonly files: FileText[]
   readonly folders: Map<string, Folder>
   readonly modes: Map<string, DirectoryEntry>
+  /** Whether a tree has a file of it under an escaped name. */
+  isRenamed: boolean
   buckets: Bucket[] | undefined
   filesTree: Oid | null | undefined
   manifestTree: Oid | undefined
@@ -29,6 +31,7 @@ const folder = (): Folder => ({
   files: [],
   folders: new Map(),
   modes: new Map(),
+  isRenamed: false,
   buckets: undefined,
   filesTree: undefined,
   manifestTree: undefined,
@@ -66,6 +69,7 @@ const asFolders = (m: Manifest): Folder => {
       at = descend(root, namesOf(path))
     }
     at.files.push(text)
+    at.isRenamed ||= text.tree.key !== text.name
   }
   return root
 }
@@ -80,11 +84,14 @@ const putTree = (rows: readonly TreeRow[], sink: Sink): Oid => {
 /** The dataset itself as a git tree. Git has no empty directories: those live in the manifest alone. */
 const filesTree = (at: Folder, sink: Sink): Oid | null => {
   if (at.filesTree !== undefined) return at.filesTree
-  const rows = at.files.map((text) => text.tree)
+  const folders: TreeRow[] = []
   for (const [name, child] of at.folders) {
     const oid = filesTree(child, sink)
-    if (oid !== null) rows.push(treeRow('40000', treeName(name), oid))
+    if (oid !== null) folders.push(treeRow('40000', treeName(name), oid))
   }
+  const files = at.files.map((text) => text.tree)
+  // Files are sorted as they are, unless one has another name in a tree.
+  const rows = folders.length === 0 && !at.isRenamed ? files : sortedRows([...files, ...folders])
   at.filesTree = rows.length === 0 ? null : putTree(rows, sink)
   return at.filesTree
 }
@@ -118,7 +125,7 @@ const manifestTree = (at: Folder, sink: Sink): Oid => {
   at.buckets ??= bucketsOf('', namedRows(at))
   const entries = at.buckets.map((bucket) => (bucket.made ??= putBucket(bucket, sink)))
   for (const [name, child] of at.folders) entries.push(treeRow('40000', `in-${treeName(name)}`, manifestTree(child, sink)))
-  at.manifestTree = putTree(entries, sink)
+  at.manifestTree = putTree(sortedRows(entries), sink)
   return at.manifestTree
 }
 
@@ -188,7 +195,7 @@ export class SnapshotTrees {
   write(sink: Sink): Oid {
     const files = filesTree(this.#root, sink)
     const rows = [treeRow('40000', 'manifest', manifestTree(this.#root, sink))]
-    if (files !== null) rows.push(treeRow('40000', 'files', files))
+    if (files !== null) rows.unshift(treeRow('40000', 'files', files))
     return putTree(rows, sink)
   }
 

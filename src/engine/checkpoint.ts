@@ -11,6 +11,7 @@ import { batches } from './batches.ts'
 import { fileFindings } from './survey.ts'
 import type { Looked } from './directory.ts'
 import { isQuiet, knownFiles, look, lookAfresh, remember } from './directory.ts'
+import type { Pool } from './pool.ts'
 import { poolFor } from './pool.ts'
 import type { Session } from './session.ts'
 import { putBack } from './shared.ts'
@@ -24,6 +25,7 @@ export type Checkpointed = {
 }
 
 const sizeOf = (looked: Looked, path: string): number => looked.changes.scanned.files.get(path)?.size ?? 0
+const bytesOf = (looked: Looked): number => looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
 
 const tasksFor = (root: string, base: number | null, looked: Looked, known: ReadonlyMap<string, FileEntry>): CaptureTask[] => {
   const files = looked.changes.changed.map((path) => ({ path, size: sizeOf(looked, path), known: known.get(path)?.sha256 ?? null }))
@@ -49,6 +51,8 @@ export type CheckpointOptions = {
   /** Takes what can wait: branches and the index. */
   readonly later?: (rest: () => void) => void
   readonly trees?: KeptTrees
+  /** One that has more to do afterwards. */
+  readonly pool?: Pool
   /** Hears what will be committed, before it is. */
   readonly found?: (now: Checkpointed) => void
 }
@@ -98,64 +102,76 @@ const lookAt = (session: Session, snapshot: Snapshot, afresh: boolean): { looked
 const goneFrom = ({ index, changes }: Looked, known: Known): Set<string> =>
   new Set(index === undefined ? [...known.keys()].filter((path) => !changes.scanned.files.has(path)) : changes.removed)
 
+type Wanted = { readonly snapshot: Snapshot; readonly reason: string; readonly looked: Looked; readonly known: Known }
+
+/** Reads what has changed, and commits it. */
+const commitChanges = async (
+  session: Session,
+  { snapshot, reason, looked, known }: Wanted,
+  pool: Pool,
+  { afresh = false, later = atOnce, trees = { last: undefined }, found: tell }: CheckpointOptions,
+): Promise<Checkpointed> => {
+  const { context, repository } = session
+  const { fs, paths, dataset } = context
+  const { scanned, directoriesChanged } = looked.changes
+  const root = paths.snapshot(snapshot.id)
+  const { directories } = scanned
+  const base = versionIndex(dataset.chain, snapshot.schemaVersion)
+  const transaction = repository.begin()
+  if (later !== atOnce) transaction.hurry()
+  const found: Found = { files: new Map(known), changed: new Map(), gone: goneFrom(looked, known), written: [] }
+  const { files, changed, gone } = found
+  const taken = (result: CaptureResult): void => {
+    transaction.addBatch(result.pack)
+    take(found, looked, known, result)
+  }
+  try {
+    await pool.each(tasksFor(root, base < 0 ? null : base, looked, known), taken, bytesOf(looked))
+    for (const path of gone) files.delete(path)
+    const edited = [...changed.keys(), ...gone]
+    tell?.({ snapshot, changed: edited, files, directories })
+    // The index will say that what these files hold is known: so it must be on the disk, not only in its cache. That goes for the same
+    // bytes, written once more, too: a new snapshot may give such a file another name, and rely on it.
+    await flushFiles(
+      fs,
+      found.written.map((path) => join(root, path)),
+      true,
+    )
+    const findings = judge(session, snapshot, changed, gone)
+    const stored = record(
+      session,
+      snapshot,
+      { files, directories, directoriesChanged, edited, reason, findings, afresh, trees },
+      transaction,
+    )
+    if (stored === undefined) transaction.abort()
+    const now = session.state.snapshots[snapshot.id] ?? snapshot
+    later(() => {
+      if (stored !== undefined) session.project()
+      remember(context, snapshot.id, now.commit, files, scanned, looked.startedMs)
+    })
+    return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, directories }
+  } catch (error) {
+    transaction.abort()
+    throw error
+  }
+}
+
 /**
  * Commits the application's own edits of a snapshot's directory. Reads only files whose stat differs from the index;
  * without a difference in content nothing is written but the index. What was written into a directory that is not active through another
  * name of a file is put back first. Throws UNSTABLE, UNREADABLE, SPECIAL_FILE.
  */
-export const checkpoint = async (
-  session: Session,
-  id: string,
-  reason: string,
-  { afresh = false, later = atOnce, trees = { last: undefined }, found: tell }: CheckpointOptions = {},
-): Promise<Checkpointed> => {
-  const { context, repository } = session
-  const { fs, paths, dataset } = context
+export const checkpoint = async (session: Session, id: string, reason: string, options: CheckpointOptions = {}): Promise<Checkpointed> => {
   const snapshot = session.state.snapshots[id]
   if (snapshot === undefined) throw new Error(`no snapshot ${id}`)
-  const { looked, known } = lookAt(session, snapshot, afresh)
-  const { scanned } = looked.changes
-  if (isQuiet(looked)) return { snapshot, changed: [], files: known, directories: scanned.directories }
-
-  const base = versionIndex(dataset.chain, snapshot.schemaVersion)
-  const tasks = tasksFor(paths.snapshot(id), base < 0 ? null : base, looked, known)
-  const bytes = looked.changes.changed.reduce((sum, path) => sum + sizeOf(looked, path), 0)
-  const pool = poolFor(context, bytes)
-  const transaction = repository.begin()
-  if (later !== atOnce) transaction.hurry()
-  const found: Found = { files: new Map(known), changed: new Map(), gone: goneFrom(looked, known), written: [] }
-  const { files, changed, gone } = found
+  const { looked, known } = lookAt(session, snapshot, options.afresh ?? false)
+  if (isQuiet(looked)) return { snapshot, changed: [], files: known, directories: looked.changes.scanned.directories }
+  const pool = options.pool ?? poolFor(session.context, bytesOf(looked))
   try {
-    await pool.each(tasks, (result) => {
-      transaction.addBatch(result.pack)
-      take(found, looked, known, result)
-    })
-    for (const path of gone) files.delete(path)
-    const edited = [...changed.keys(), ...gone]
-    tell?.({ snapshot, changed: edited, files, directories: scanned.directories })
-    // The index will say that what these files hold is known: so it must be on the disk, not only in its cache. That goes for the same
-    // bytes, written once more, too: a new snapshot may give such a file another name, and rely on it.
-    await flushFiles(
-      fs,
-      found.written.map((path) => join(paths.snapshot(id), path)),
-      true,
-    )
-    const { directoriesChanged } = looked.changes
-    const findings = judge(session, snapshot, changed, gone)
-    const edits = { files, directories: scanned.directories, directoriesChanged, edited, reason, findings, afresh, trees }
-    const stored = record(session, snapshot, edits, transaction)
-    if (stored === undefined) transaction.abort()
-    const now = session.state.snapshots[id] ?? snapshot
-    later(() => {
-      if (stored !== undefined) session.project()
-      remember(context, id, now.commit, files, scanned, looked.startedMs)
-    })
-    return { snapshot: now, changed: now.commit === snapshot.commit ? [] : edited, files, directories: scanned.directories }
-  } catch (error) {
-    transaction.abort()
-    throw error
+    return await commitChanges(session, { snapshot, reason, looked, known }, pool, options)
   } finally {
-    await pool.close()
+    if (options.pool === undefined) await pool.close()
   }
 }
 

@@ -37,7 +37,7 @@ const round = async (work: JobWork, spec: JobSpec, { isPaused = false, later }: 
   let todo: number | undefined
   let transformed: Promise<void> | undefined
   const transform = (now: Checkpointed): void => {
-    const missing = [...now.files.keys()].filter((path) => staging.result(path) === undefined)
+    const missing = [...staging.missing].filter((path) => now.files.has(path))
     const again = [...new Set([...now.changed, ...missing])]
     todo = again.length
     if (todo === 0) return
@@ -47,6 +47,7 @@ const round = async (work: JobWork, spec: JobSpec, { isPaused = false, later }: 
   }
   const now = await checkpoint(session, spec.from.id, 'written while migrating', {
     trees,
+    pool: work.pool,
     ...(later === undefined ? {} : { later }),
     // The files stay as they were captured: that they are committed need not be waited for.
     ...(isPaused ? { found: transform } : {}),
@@ -86,7 +87,7 @@ export const catchLast = async (
     for (const rest of rests.splice(0)) rest()
     const { now, todo } = await round(work, spec, { isPaused: hasPaused !== undefined, later: (rest) => rests.push(rest) })
     for (const path of now.changed) edited.add(path)
-    const isWhole = [...now.files.keys()].every((path) => work.staging.result(path) !== undefined)
+    const isWhole = ![...work.staging.missing].some((path) => now.files.has(path))
     if (isWhole && (todo === 0 || n >= rounds)) return { now, edited }
   }
   throw new StrataError('UNSTABLE', 'the application keeps writing to files faster than they can be read', {

@@ -57,6 +57,8 @@ export class Pass {
   readonly results = new Map<string, Transformed>()
   readonly #outputs: readonly Outputs[]
   readonly remembered = new Set<string>()
+  /** Files that were to be transformed, and were not yet: they had changed. */
+  readonly missing = new Set<string>()
   /** What each file was made from. */
   readonly inputs = new Map<string, FileEntry>()
   readonly memo: Memo | null
@@ -121,6 +123,7 @@ export class Pass {
     const { pool, sink, progress } = workers
     const stale: string[] = []
     const all = [...paths].flatMap((path) => source.files.get(path) ?? [])
+    for (const { path } of all) this.missing.add(path)
     const wanted = this.memo === null ? all : await this.#recall(this.memo, source, all, workers)
     if (wanted.length === 0) return stale
     const task = this.#task(source)
@@ -168,6 +171,7 @@ export class Pass {
   /** Forgets a file's outputs: it has changed or gone. */
   drop(path: string): void {
     this.remembered.delete(path)
+    this.missing.delete(path)
     const result = this.results.get(path)
     if (result !== undefined) for (const outputs of this.#outputs) outputs.remove(result)
     this.targets.forEach((_, i) => {
@@ -184,6 +188,7 @@ export class Pass {
       outputs.add(result)
     }
     this.results.set(result.path, result)
+    this.missing.delete(result.path)
     const input = source?.get(result.path)
     if (input !== undefined) this.inputs.set(result.path, input)
   }
@@ -220,8 +225,9 @@ export class Pass {
 
   /** Takes over what is remembered; returns the files that have to be worked out. */
   async #recall(memo: Memo, { files }: StageSource, wanted: readonly FileEntry[], { pool, sink, progress }: Workers): Promise<FileEntry[]> {
-    const isMoved = this.#misplaced([...files.keys()])
     const { known, rest } = memo.sort(wanted, files)
+    if (known.length === 0) return [...wanted]
+    const isMoved = this.#misplaced([...files.keys()])
     const usable = known.filter((file) => !isMoved(file))
     const byPath = new Map(usable.map((file) => [file.path, file]))
     const again = new Set([...rest, ...known.filter((file) => !byPath.has(file.path))].map(({ path }) => path))

@@ -24,6 +24,8 @@ const sizeOf = (task: Task): number => {
   return task.type === 'assemble' ? task.bytes : (task.files as readonly { size: number }[]).reduce((sum, { size }) => sum + size, 0)
 }
 
+const wantsDataset = ({ type }: Task): boolean => type === 'capture' || type === 'transform' || type === 'gather' || type === 'assemble'
+
 /** What a worker is started with: the dataset's module if its tasks want one, the folder of the packs, and two words of shared memory: one is set when it should stop, one counts bytes of large files. */
 export type WorkerData = {
   readonly module: string | null
@@ -74,8 +76,8 @@ export class Pool {
   readonly #helps: boolean
   /** Whether this thread works at a task. */
   #isBusy = false
-  /** What kinds of tasks workers have done. */
-  readonly #practised = new Set<Task['type']>()
+  /** Whether a worker has read files as the dataset says: it is faster at more of them than a thread that has not. */
+  #isPractised = false
 
   /** `module` is where a worker finds the dataset; without it everything runs on this thread. `signal` tells tasks to stop. */
   constructor(options: PoolOptions) {
@@ -124,8 +126,7 @@ export class Pool {
     }
     try {
       for (const task of tasks) {
-        // A worker that has done alike tasks is faster at them than a thread that has not.
-        const result = this.run(task, bytes < WORKER_BYTES && (this.#helps || !this.#practised.has(task.type)))
+        const result = this.run(task, bytes < WORKER_BYTES && (this.#helps || !this.#isPractised || !wantsDataset(task)))
         // It may fail before its turn has come: until then nobody waits for it, which would end the process.
         result.catch(() => undefined)
         under.push(result)
@@ -151,7 +152,7 @@ export class Pool {
   }
 
   #delegate(task: Task): Promise<Result> {
-    this.#practised.add(task.type)
+    this.#isPractised ||= wantsDataset(task)
     return new Promise((resolve, reject) => {
       this.#queue.push({ task, resolve, reject })
       this.#pump()

@@ -132,6 +132,11 @@ export class Staging {
     return this.#first.results.get(path)
   }
 
+  /** Files that were to be transformed, and were not yet: they had changed. */
+  get missing(): ReadonlySet<string> {
+    return this.#first.missing
+  }
+
   /** Something the job found besides what its files' own steps say. */
   note(found: Issue): void {
     this.#notes.push(found)

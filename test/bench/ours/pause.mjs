@@ -1,12 +1,12 @@
 // How long an application that writes 100 records a second has to wait for the switch of an online migration. Prints the milliseconds.
-//   node pause.mjs STORE
+//   node pause.mjs STORE [VERSION]
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { App } from '../../../dist/index.js'
 
-const [store] = process.argv.slice(2)
+const [store, to] = process.argv.slice(2)
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
 const host = spawn(process.execPath, [path('../../support/netmonitor-host.mjs'), store, '1000000', '100000', '10'], {
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -23,7 +23,7 @@ const pause = async () => {
   await said('paused')
   return () => host.kill('SIGUSR2')
 }
-const job = await app.waitForJob((await app.startMigration({ online: { pause } })).id)
+const job = await app.waitForJob((await app.startMigration({ online: { pause }, ...(to === undefined ? {} : { to }) })).id)
 if (job.status !== 'completed') throw new Error(job.error)
 host.kill('SIGTERM')
 await once(host, 'exit')
