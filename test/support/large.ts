@@ -34,15 +34,15 @@ export default dataset({
   return path
 }
 
-/** Numbers that deflate cannot shrink much, another million bytes in each file. */
-const dayOf = (n: number): string => {
+/** Numbers that deflate cannot shrink much, about so many megabytes, others in each file. */
+const dayOf = (n: number, megabytes: number): string => {
   let seed = n + 1
   const next = (): number => (seed = (seed * 48271) % 2147483647)
-  return `[${Array.from({ length: MB / 12 }, next).join(',')}]`
+  return `[${Array.from({ length: (megabytes * MB) / 11 }, next).join(',')}]`
 }
 
-/** So many megabytes of yesterday's data. */
-export const putLarge = (root: string, days: number): void => {
+/** So many files of yesterday's data. */
+export const putLarge = (root: string, days: number, megabytes = 1): void => {
   mkdirSync(join(root, 'data'), { recursive: true })
   const yesterday = Date.now() / 1000 - 86_400
   const put = (path: string, text: string): void => {
@@ -50,7 +50,7 @@ export const putLarge = (root: string, days: number): void => {
     utimesSync(join(root, path), yesterday, yesterday)
   }
   put('config.json', '{"name": "x"}')
-  for (let n = 0; n < days; n++) put(`data/${n}.json`, dayOf(n))
+  for (let n = 0; n < days; n++) put(`data/${n}.json`, dayOf(n, megabytes))
 }
 
 export const usedOn = (dir: string): number => {
