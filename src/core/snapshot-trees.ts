@@ -229,5 +229,3 @@ export class SnapshotTrees {
 
 export const treesOf = ({ files, directories }: Manifest): SnapshotTrees =>
   new SnapshotTrees(new Map(files.map((f) => [f.path, f])), directories)
-
-export const snapshotTree = (manifest: Manifest, sink: Sink): Oid => treesOf(manifest).write(sink)

@@ -7,7 +7,7 @@ import type { FileEntry, Manifest } from '../../src/core/manifest.ts'
 import { manifestDigest, parseRows } from '../../src/core/manifest.ts'
 import { readManifest } from '../../src/core/read-manifest.ts'
 import type { GitObject } from '../../src/core/snapshot-trees.ts'
-import { snapshotTree, treesOf } from '../../src/core/snapshot-trees.ts'
+import { treesOf } from '../../src/core/snapshot-trees.ts'
 import { HOSTILE_NAMES, anyManifest, contents, fileEntry, sorted } from '../contract/datasets.ts'
 import { emptyRepository, writePack } from '../contract/packs.ts'
 import { failure, git } from '../contract/temporary.ts'
@@ -15,7 +15,7 @@ import { failure, git } from '../contract/temporary.ts'
 /** A snapshot's objects in memory, and how to read them. */
 const stored = (manifest: Manifest) => {
   const objects = new Map<Oid, GitObject>()
-  const root = snapshotTree(manifest, (object) => objects.set(object.oid, object))
+  const root = treesOf(manifest).write((object) => objects.set(object.oid, object))
   const bytes = (oid: Oid): Uint8Array => {
     const found = objects.get(oid)
     if (found === undefined) throw new Error(`no object ${oid}`)

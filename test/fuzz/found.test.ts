@@ -6,7 +6,7 @@ import type { Oid } from '../../src/core/git-objects.ts'
 import { decodeCommit, decodeTree, encodeCommit, encodeTree, objectOid } from '../../src/core/git-objects.ts'
 import type { TreeEntry } from '../../src/core/git-objects.ts'
 import { readManifest } from '../../src/core/read-manifest.ts'
-import { snapshotTree } from '../../src/core/snapshot-trees.ts'
+import { treesOf } from '../../src/core/snapshot-trees.ts'
 import { applyDelta, inflateEntry } from '../../src/storage/pack-entry.ts'
 import { encodeIndex } from '../../src/storage/pack-index.ts'
 import { PackStore } from '../../src/storage/pack-read.ts'
@@ -98,7 +98,7 @@ describe('a manifest', () => {
   }
   const empty = objectOid('blob', Buffer.alloc(0))
   stored.set(empty, Buffer.alloc(0))
-  const root = snapshotTree({ files: [fileEntry('a', 'a')], directories: [] }, (object) => stored.set(object.oid, object.bytes))
+  const root = treesOf({ files: [fileEntry('a', 'a')], directories: [] }).write((object) => stored.set(object.oid, object.bytes))
   const read = (id: Oid): Uint8Array => stored.get(id) ?? Buffer.alloc(0)
   const readFrom = (id: Oid): string => codeOf(() => readManifest({ tree: (tree) => decodeTree(read(tree)), blob: read }, id))
   const entriesOf = (name: string): TreeEntry[] =>

@@ -12,7 +12,7 @@ import { headerVersion } from '../../src/core/header.ts'
 import { parseJson, stringifyJson } from '../../src/core/json/index.ts'
 import { manifestDigest, parseRows } from '../../src/core/manifest.ts'
 import { readManifest } from '../../src/core/read-manifest.ts'
-import { snapshotTree } from '../../src/core/snapshot-trees.ts'
+import { treesOf } from '../../src/core/snapshot-trees.ts'
 import { componentName, treeName } from '../../src/core/names.ts'
 import { decodePointer, encodePointer } from '../../src/core/pointer.ts'
 import { REDUCER, evolveLine, initialState, lineage, pointerOf, refsOf } from '../../src/core/state.ts'
@@ -358,7 +358,7 @@ const manifest = {
   ],
 }
 const stored = new Map<Oid, { type: string; bytes: Uint8Array }>()
-const root = snapshotTree(manifest, (object) => stored.set(object.oid, object))
+const root = treesOf(manifest).write((object) => stored.set(object.oid, object))
 const oids = [...stored.keys()]
 
 const manifestTargets: Target[] = [
@@ -383,7 +383,7 @@ const manifestTargets: Target[] = [
       const found = readManifest({ tree: (id) => decodeTree(read(id)), blob: read }, root)
       manifestDigest(found)
       const made = new Map<Oid, Uint8Array>()
-      const top = snapshotTree(found, (object) => made.set(object.oid, object.bytes))
+      const top = treesOf(found).write((object) => made.set(object.oid, object.bytes))
       const readMade = (id: Oid): Uint8Array => made.get(id) ?? new Uint8Array()
       same(readManifest({ tree: (id) => decodeTree(readMade(id)), blob: readMade }, top), found)
     },
