@@ -59,6 +59,9 @@ export const textOf = (f: FileEntry): FileText => {
   return made
 }
 
+export const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntry[]): boolean =>
+  a.length === b.length && a.every((d, i) => d.path === b[i]?.path && d.mode === b[i].mode)
+
 export const manifestOf = (entries: Iterable<FileEntry>, directories: Manifest['directories']): Manifest => ({
   files: [...entries].sort((a, b) => compareBytes(a.path, b.path)),
   directories,

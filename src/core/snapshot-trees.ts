@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Oid, TreeRow } from './git-objects.ts'
 import { blobOid, joinTree, objectOid, sortedRows, treeRow } from './git-objects.ts'
 import type { DirectoryEntry, FileEntry, FileText, Manifest } from './manifest.ts'
-import { digestOf, directoryRow, manifestOf, pathRows, textOf } from './manifest.ts'
+import { digestOf, directoryRow, manifestOf, pathRows, sameDirectories, textOf } from './manifest.ts'
 import { compareBytes, treeName } from './names.ts'
 
 export type GitObject = { readonly type: 'blob' | 'tree'; readonly oid: Oid; readonly bytes: Uint8Array }
@@ -146,9 +146,6 @@ const replace = <T>(list: T[], one: T, nameOf: (one: T) => string): boolean => {
 }
 
 const byName = ({ name }: NamedRow): string => name
-
-const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntry[]): boolean =>
-  a.length === b.length && a.every((d, i) => d.path === b[i]?.path && d.mode === b[i].mode)
 
 type Files = ReadonlyMap<string, FileEntry>
 

@@ -115,7 +115,7 @@ export class Transaction {
     }
   }
 
-  /** From here on someone waits for its end: what is added is stored without deflating it, until the packs are rewritten. */
+  /** From here on someone waits for its end: what is added is stored without deflating it, as packs may. */
   hurry(): void {
     this.#isHurried = true
   }

@@ -2,6 +2,7 @@ import { join, sep } from 'node:path'
 import { StrataError, systemCode } from '../core/errors.ts'
 import type { Oid } from '../core/git-objects.ts'
 import type { DirectoryEntry, FileEntry } from '../core/manifest.ts'
+import { sameDirectories } from '../core/manifest.ts'
 import { compareBytes } from '../core/names.ts'
 import type { FsPort, Stats } from './fs.ts'
 import type { FileStat } from './rows.ts'
@@ -180,9 +181,6 @@ export type Changes = {
   readonly directoriesChanged: boolean
   readonly scanned: Scanned
 }
-
-const sameDirectories = (a: readonly DirectoryEntry[], b: readonly DirectoryEntry[]): boolean =>
-  a.length === b.length && a.every((d, i) => d.path === b[i]?.path && d.mode === b[i].mode)
 
 /** Paths that the index does not vouch for, and those that it alone has. */
 const filesSince = ({ entries, readMs }: Index, files: Scanned['files']): Pick<Changes, 'changed' | 'removed'> => {
