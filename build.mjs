@@ -284,7 +284,13 @@ const bundle = async (esbuild, build) => {
         chunkNames: 'chunks/[name]-[hash]',
         plugins: [englishOnly],
       }),
-      esbuild.build({ ...common, entryPoints: present({ cli: 'src/cli/main.ts' }), plugins: [startFile] }),
+      esbuild.build({
+        ...common,
+        entryPoints: present({ cli: 'src/cli/main.ts' }),
+        format: 'cjs',
+        outExtension: { '.js': '.cjs' },
+        plugins: [startFile],
+      }),
     ])
     const files = results.flatMap(({ outputFiles }) => outputFiles)
     return files.map((file) => ({ path: file.path.slice(ROOT.length + 1).replaceAll('\\', '/'), bytes: file.contents }))
@@ -298,12 +304,12 @@ const bundle = async (esbuild, build) => {
   }
 }
 
-/** Chunks first, entries after, stamp last: whoever starts dist/cli.js meanwhile finds all the chunks that it names. */
+/** Chunks first, entries after, stamp last: whoever starts dist/cli.cjs meanwhile finds all the chunks that it names. */
 const publish = (files, stamp, previous) => {
   const isChunk = (path) => path.startsWith('dist/chunks/')
   for (const { path, bytes } of [...files].sort((a, b) => isChunk(b.path) - isChunk(a.path))) {
     if (isChunk(path) && fs.existsSync(at(path))) continue // named by its content
-    replace(path, bytes, path === 'dist/cli.js' ? 0o755 : 0o644)
+    replace(path, bytes, path === 'dist/cli.cjs' ? 0o755 : 0o644)
   }
   replace(BUILD_STAMP, JSON.stringify(stamp))
   // A program started from the previous build may still load its chunks; older ones go.

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** What `entry` loads before it runs: package names and built-ins, by static imports alone, each with the file that names it. */
+/** What `entry` loads before it runs: package names and built-ins, by static imports and `require` alone, each with the file that names it. */
 const loadedAtStart = async (entry: string): Promise<Map<string, string>> => {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -27,7 +27,7 @@ const loadedAtStart = async (entry: string): Promise<Map<string, string>> => {
     if (seen.has(file)) continue
     seen.add(file)
     for (const { path, kind, external } of metafile.inputs[file]?.imports ?? []) {
-      if (kind !== 'import-statement') continue
+      if (kind !== 'import-statement' && kind !== 'require-call') continue
       if (external) packages.set(path, file)
       else queue.push(path)
     }
@@ -41,8 +41,8 @@ const heavy = /^(zod|isomorphic-git|chokidar|nanoid|diff|uuid|@msgpack)(\/|$)|^s
 describe('the start-up path', () => {
   // Until there is a command line there is nothing to look at; from then on a missing build is a failure.
   test.runIf(existsSync(join(root, 'src/cli/main.ts')))('loads no heavy package before it needs one', async () => {
-    expect(existsSync(join(root, 'dist/cli.js')), 'dist/cli.js is missing: run `node build.mjs`').toBe(true)
-    for (const entry of ['dist/cli.js', 'dist/open.js']) {
+    expect(existsSync(join(root, 'dist/cli.cjs')), 'dist/cli.js is missing: run `node build.mjs`').toBe(true)
+    for (const entry of ['dist/cli.cjs', 'dist/open.js']) {
       const packages = await loadedAtStart(entry)
       const found = [...packages].filter(([name]) => heavy.test(name)).map(([name, file]) => `${name}, imported by ${file}`)
       expect(found).toEqual([])
@@ -53,5 +53,6 @@ describe('the start-up path', () => {
     const packages = await loadedAtStart('test/architecture/fixtures/entry.js')
     expect([...packages.keys()].sort()).toEqual(['node:fs', 'semver/functions/compare.js', 'zod'])
     expect([...packages.keys()].filter((name) => heavy.test(name))).toEqual(['zod'])
+    expect([...(await loadedAtStart('test/architecture/fixtures/entry.cjs')).keys()]).toEqual(['zod'])
   })
 })

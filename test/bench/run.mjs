@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
   },
 })
 const ROOT = resolve(import.meta.dirname, '../..')
-const CLI = join(ROOT, 'dist/cli.js')
+const CLI = join(ROOT, 'dist/cli.cjs')
 const part = Number(values.part ?? (values.quick ? 0.005 : 1))
 const wanted = (id) => positionals.length === 0 || positionals.some((word) => id.includes(word))
 const rows = ROWS.filter(({ id }) => wanted(id))

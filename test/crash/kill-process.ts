@@ -5,7 +5,7 @@ import { join } from 'node:path'
 /** Runs the real command line, with a fault planned for it or without. */
 
 const ROOT = join(import.meta.dirname, '../..')
-const CLI = join(ROOT, 'dist/cli.js')
+const CLI = join(ROOT, 'dist/cli.cjs')
 const HOOK = join(import.meta.dirname, 'hook-faults.mjs')
 
 const KILLS = ['before', 'after', 'torn'] as const
@@ -32,7 +32,7 @@ export const execute = (program: string, args: readonly string[], env: Readonly<
     })
   })
 
-/** `node dist/cli.js --store STORE --json …` */
+/** `node dist/cli.cjs --store STORE --json …` */
 export const strata = (store: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> =>
   execute(process.execPath, [CLI, '--store', store, '--json', '--quiet', ...args], env)
 

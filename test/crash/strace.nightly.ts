@@ -13,7 +13,7 @@ import { execute, strata } from './kill-process.ts'
 /** The kill sweep without any code in the process: the kernel's own calls are counted, and cut, by strace. */
 
 const STRIDE = Number(process.env.STRATA_KILL_STRIDE ?? 1)
-const CLI = join(import.meta.dirname, '../../dist/cli.js')
+const CLI = join(import.meta.dirname, '../../dist/cli.cjs')
 const HOOK = join(import.meta.dirname, 'hook-names.mjs')
 const CALLS = ['openat', 'write', 'pwrite64', 'fsync', 'fdatasync', 'rename', 'mkdir', 'unlink', 'close', 'ftruncate'] as const
 /** What happens at the nth call, for each of them. */

@@ -340,7 +340,7 @@ describe('what cannot be captured stops init: all of it is listed, and there is 
         [
           ...AS_NOBODY.slice(1),
           process.execPath,
-          join(ROOT, 'dist/cli.js'),
+          join(ROOT, 'dist/cli.cjs'),
           '--store',
           join(own, 'store'),
           '--migrations',

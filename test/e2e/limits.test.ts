@@ -10,7 +10,7 @@ import { contents, fingerprint, putAll } from '../support/tree.ts'
 
 /** What happens when the system gives less than usual: open files, file sizes, threads, room on the disk. */
 
-const CLI = join(ROOT, 'dist/cli.js')
+const CLI = join(ROOT, 'dist/cli.cjs')
 
 /** Runs the command line below a limit of the shell. */
 const under = (limit: string, { store }: Sandbox, args: readonly string[]): Ran => {

@@ -49,7 +49,7 @@ describe('the package', () => {
   test('holds what it needs and nothing of the workshop', () => {
     const names = execFileSync('tar', ['tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
     for (const name of [
-      'dist/cli.js',
+      'dist/cli.cjs',
       'dist/index.js',
       'dist/worker.js',
       'dist/types/src/index.d.ts',

@@ -280,7 +280,7 @@ describe('a blocker is told by plan, and migrate refuses because of it before an
       .concat(box.store))
       chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644)
     const module = toyModule()
-    const cli = join(ROOT, 'dist/cli.js')
+    const cli = join(ROOT, 'dist/cli.cjs')
     const before = fingerprint(box.store)
     const run = (...args: string[]) =>
       spawnSync(AS_NOBODY[0], [...AS_NOBODY.slice(1), process.execPath, cli, '--store', box.store, '--migrations', module, ...args], {

@@ -243,7 +243,7 @@ describe('checkpoints while watching', () => {
 describe('strata watch', () => {
   it('prints a JSON line for each event, commits, and ends well when it is stopped', async () => {
     const box = upgraded()
-    const child = spawn(process.execPath, [join(ROOT, 'dist/cli.js'), '--store', box.store, 'watch', '--json', '--every', '0'], {
+    const child = spawn(process.execPath, [join(ROOT, 'dist/cli.cjs'), '--store', box.store, 'watch', '--json', '--every', '0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     onTestFinished(() => void child.kill('SIGKILL'))

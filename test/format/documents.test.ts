@@ -78,7 +78,7 @@ export const ipcMain = { handle: (name, run) => handlers.set(name, run) }`,
 })
 
 describe('the migrations of another application', () => {
-  const cli = (...args: string[]): string => node(join(ROOT, 'dist/cli.js'), '-q', '--store', 'notes', '--migrations', 'notes.mjs', ...args)
+  const cli = (...args: string[]): string => node(join(ROOT, 'dist/cli.cjs'), '-q', '--store', 'notes', '--migrations', 'notes.mjs', ...args)
   const original = '[\n  {"text": "write", "minutes": 2},\n  {"text": "rest", "minutes": 1.5, "mood": 1.0}\n]'
 
   beforeAll(() => {
@@ -108,7 +108,7 @@ describe('the migrations of another application', () => {
 })
 
 describe('README.md', () => {
-  const help = (...args: string[]): string => node(join(ROOT, 'dist/cli.js'), ...args, '--help')
+  const help = (...args: string[]): string => node(join(ROOT, 'dist/cli.cjs'), ...args, '--help')
   const rows = [...README.matchAll(/^\| `([a-z]+)([^`]*)` \|(.*)\|(.*)\|$/gm)]
 
   test('lists every command, with every option', () => {

@@ -24,7 +24,7 @@ const project = (): string => {
   return dir
 }
 
-const PROGRAMS: Readonly<Record<string, string>> = { strata: 'dist/cli.js', vitest: 'node_modules/vitest/vitest.mjs' }
+const PROGRAMS: Readonly<Record<string, string>> = { strata: 'dist/cli.cjs', vitest: 'node_modules/vitest/vitest.mjs' }
 
 const run = (dir: string, line: string): string => {
   const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '')

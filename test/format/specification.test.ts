@@ -23,7 +23,7 @@ import {
   slicedLines,
 } from './second-reader.ts'
 
-/** store/README.md, held against stores that dist/cli.js makes: by the reader beside this file, which knows nothing else. */
+/** store/README.md, held against stores that dist/cli.cjs makes: by the reader beside this file, which knows nothing else. */
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SPECIFICATION = readFileSync(join(ROOT, 'store/README.md'), 'utf8')
@@ -35,14 +35,14 @@ afterAll(() => {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 const strata = (store: string, ...args: string[]): string => {
-  const run = spawnSync(process.execPath, [join(ROOT, 'dist/cli.js'), '--store', store, '--quiet', ...args], { encoding: 'utf8' })
+  const run = spawnSync(process.execPath, [join(ROOT, 'dist/cli.cjs'), '--store', store, '--quiet', ...args], { encoding: 'utf8' })
   if (run.status !== 0) throw new Error(`strata ${args.join(' ')}: exit ${run.status}\n${run.stdout}${run.stderr}`)
   return run.stdout
 }
 
 /** Warnings about files of no kind are findings too (exit 2): only damage counts here. */
 const isValid = (store: string): boolean => {
-  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'dist/cli.js'), '--store', store, 'verify', '--json'], {
+  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'dist/cli.cjs'), '--store', store, 'verify', '--json'], {
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   })

@@ -12,7 +12,7 @@ import { json, put, putAll } from './tree.ts'
 /** The real command line on real files; stock git judges the repository after every command. */
 
 export const ROOT = join(import.meta.dirname, '../..')
-const CLI = join(ROOT, 'dist/cli.js')
+const CLI = join(ROOT, 'dist/cli.cjs')
 const START = join(ROOT, 'dist/start.js')
 
 /** What makes a command run as a user who owns nothing; only the superuser may. */
