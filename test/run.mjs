@@ -26,6 +26,10 @@ const HINTS = {
   layers: 'the rules and their reasons: .dependency-cruiser.cjs',
 }
 
+// Node 20 reads these certificates at every start, which takes longer than all else that it does then; only npm has a use for them.
+const { NODE_EXTRA_CA_CERTS: certificates, ...environment } = process.env
+if (certificates !== undefined) environment.STRATA_CERTIFICATES = certificates
+
 const running = new Set()
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
@@ -37,7 +41,7 @@ const tool = (script, args, quiet) =>
     const child = spawn(process.execPath, [modules(script), ...args], {
       cwd: ROOT,
       stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
-      env: { ...process.env, ...color },
+      env: { ...environment, ...color },
     })
     running.add(child)
     let output = ''

@@ -6,13 +6,7 @@ import { inLanes, makeScratch, spread, tryPoint } from './kill-points.ts'
 import { ERRORS } from './kill-process.ts'
 import type { Mode, Plan } from './kill-process.ts'
 
-/** Points of each command; kill-sweep.nightly.ts tries them all. */
-const POINTS: readonly (readonly [Mode, number])[] = [
-  ['before', 1],
-  ['torn', 1],
-  ['after', 1],
-  ['short', 1],
-]
+const MODES: readonly Mode[] = ['before', 'torn', 'after', 'short']
 
 const SLACK = 3
 
@@ -32,9 +26,9 @@ const plansFor = async (subject: Subject, points: readonly (readonly [Mode, numb
   )
 }
 
-/** Of the errors, two for each command, at other calls each. */
-const errorsFor = (index: number): (readonly [Mode, number])[] =>
-  [0, 1].map((i) => [ERRORS[(index + 2 * i) % ERRORS.length] ?? 'EIO', 1] as const)
+/** Two ways to be killed for each command, and an error, at other calls each; kill-sweep.nightly.ts tries them all. */
+const pointsFor = (index: number): (readonly [Mode, number])[] =>
+  [MODES[index % 4], MODES[(index + 1 + (index % 3)) % 4], ERRORS[index % ERRORS.length]].map((mode) => [mode ?? 'before', 1] as const)
 
 const FEW: readonly (readonly [Mode, number])[] = [
   ['before', 1],
@@ -59,7 +53,7 @@ const tryAll = async (subject: Subject, plans: readonly Plan[]): Promise<{ wrong
 describe('a process that is killed or disturbed at a call leaves the old or the new state, and a retry works', () => {
   test.each(COMMANDS)('$name', { timeout: 120_000 }, async (command) => {
     const subject = await subjectOf(scratch, command)
-    expect(await tryAll(subject, await plansFor(subject, [...POINTS, ...errorsFor(COMMANDS.indexOf(command))]))).toEqual({
+    expect(await tryAll(subject, await plansFor(subject, pointsFor(COMMANDS.indexOf(command))))).toEqual({
       wrong: [],
       missed: [],
     })

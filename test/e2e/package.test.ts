@@ -12,12 +12,16 @@ const dir = mkdtempSync(join(tmpdir(), 'strata-package-'))
 const project = join(dir, 'project')
 let tarball = ''
 
+/** What npm needs of an environment that test/run.mjs keeps from everything else. */
+const { STRATA_CERTIFICATES: certificates = process.env.NODE_EXTRA_CA_CERTS } = process.env
+const environment = { ...process.env, ...(certificates === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificates }) }
+
 const run = (command: string, args: readonly string[], cwd = project): { code: number | null; out: string } => {
   const { status, stdout, stderr } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
     timeout: 240_000,
-    env: { ...process.env, npm_config_loglevel: 'error' },
+    env: { ...environment, npm_config_loglevel: 'error' },
   })
   return { code: status, out: `${stdout}${stderr}` }
 }

@@ -78,7 +78,8 @@ export const ipcMain = { handle: (name, run) => handlers.set(name, run) }`,
 })
 
 describe('the migrations of another application', () => {
-  const cli = (...args: string[]): string => node(join(ROOT, 'dist/cli.cjs'), '-q', '--store', 'notes', '--migrations', 'notes.mjs', ...args)
+  const cli = (...args: string[]): string =>
+    node(join(ROOT, 'dist/cli.cjs'), '-q', '--store', 'notes', '--migrations', 'notes.mjs', ...args)
   const original = '[\n  {"text": "write", "minutes": 2},\n  {"text": "rest", "minutes": 1.5, "mood": 1.0}\n]'
 
   beforeAll(() => {

@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { chain, dataset, file, gzip, messagePack, migration, records, schema } from '../../dist/index.js'
+import { z } from '../../dist/internal.js'
 
 /*
  * An application whose records are not all as they should be. What a step makes of one depends on the others, files are derived and

@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { brotli, chain, dataset, fields, file, messagePack, migration, ndjson, records, schema } from '../../dist/index.js'
+import { z } from '../../dist/internal.js'
 
 /*
  * An application whose files move, change their format, are indexed, and in the end merged:

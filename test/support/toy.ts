@@ -36,7 +36,7 @@ const ADDS = { '1.0.0': '', '2.0.0': '.add(second)', '3.0.0': '.add(second).add(
 
 const source = (plan: ToyPlan): string => `
 ${JSON.stringify(plan).includes('Sync') ? `import { readFileSync, writeFileSync, appendFileSync, existsSync } from 'node:fs'` : ''}
-import { z } from '${url('node_modules/zod/index.js')}'
+import { z } from '${url('dist/internal.js')}'
 import { chain, dataset, file, migration, records, schema } from '${url('dist/index.js')}'
 ${plan.setup ?? ''}
 const header = z.looseObject({ schemaVersion: z.string() })
