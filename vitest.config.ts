@@ -9,9 +9,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/build.ts'],
     // The end-to-end tests wait for processes; vitest alone would take one worker on two cores.
-    maxWorkers: 3,
-    // The files of a worker share the modules that they load: a fifth less to do than loading them for each.
-    isolate: false,
+    maxWorkers: 2,
     // Ten times what the longest takes by itself: other work on the machine is no failure.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { captured, upgraded } from '../support/sandbox.ts'
+import { ROOT, captured, upgraded } from '../support/sandbox.ts'
 import type { Sandbox } from '../support/sandbox.ts'
 import { contents } from '../support/tree.ts'
 
@@ -27,12 +28,8 @@ const age = (path: string): void => {
 
 /** The application writes, and what it wrote is committed; so many times. */
 const work = (box: Sandbox, times: number): void => {
-  for (let n = 0; n < times; n++) {
-    const path = join(box.active(), 'config.json')
-    appendFileSync(path, '\n')
-    age(path)
-    box.ok('checkpoint', '-m', `number ${n}`)
-  }
+  execFileSync(process.execPath, [join(ROOT, 'test/support/checkpoints.mjs'), box.store, 'config.json', String(times)])
+  box.judge()
 }
 
 const verifyPacks = (box: Sandbox): void => {

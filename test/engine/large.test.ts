@@ -6,9 +6,9 @@ import { application } from '../support/library.ts'
 import { sample } from '../support/sandbox.ts'
 import { put } from '../support/tree.ts'
 
-const MEGABYTES = 40
+const MEGABYTES = 25
 
-/** A day of shape C, about 40 MB of it. */
+/** A day of shape C, about 25 MB of it. */
 const writeLargeDay = (path: string): number => {
   const file = openSync(path, 'w')
   const record = (i: number): string =>
@@ -24,7 +24,7 @@ const writeLargeDay = (path: string): number => {
   return count
 }
 
-it('getMigrationStatus answers all the time while a 40 MB day is transformed, with true counts', async () => {
+it('getMigrationStatus answers all the time while a 25 MB day is transformed, with true counts', async () => {
   const { app, data } = await application(sample(1))
   const day = 'data/2025-12-13.json'
   put(data, day, '')

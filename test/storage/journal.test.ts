@@ -797,7 +797,7 @@ describe('what was acknowledged', () => {
   test('a last line that is cut or damaged after it was acknowledged is JOURNAL_CORRUPT, not a torn write', () => {
     const whole = readFileSync(segment(small(), 1))
     const lastStart = whole.lastIndexOf(10, whole.length - 2) + 1
-    for (let length = whole.length - 2; length >= 0; length--) {
+    for (let length = whole.length - 2; length >= 0; length -= length > lastStart || length < 9 ? 1 : 5) {
       const dir = small()
       truncateSync(segment(dir, 1), length)
       expect(failure(() => readJournal(nodeFsPort, dir)).code).toBe('JOURNAL_CORRUPT')
