@@ -75,6 +75,7 @@ const bench = {
     mkdirSync(dir, { recursive: true })
     return dir
   },
+  kept: makeOnce,
   data: (name) => makeOnce(name, (dir) => DATA[name](dir, part)),
   small: (files) => {
     const n = Math.max(3, Math.round(files * (part === 1 ? 1 : Math.max(part, 0.02))))
