@@ -12,7 +12,7 @@ import type { Place, Scenario } from './scenarios.ts'
 import { SCENARIOS, makeOriginal } from './scenarios.ts'
 
 /** Calls of each command at which each error is tried: all of them with STRATA_ERROR_POINTS=0. */
-const POINTS = Number(process.env.STRATA_ERROR_POINTS ?? 3)
+const POINTS = Number(process.env.STRATA_ERROR_POINTS ?? 2)
 const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EROFS'] as const
 
 const shared = nodeFs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
