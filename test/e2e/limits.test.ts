@@ -37,12 +37,12 @@ const withoutThreads = (which: string): string =>
   `data:text/javascript,${encodeURIComponent(`import { threadId } from 'node:worker_threads'; if (${which}) process.exit(1)`)}`
 
 const BIG = 5 * 1024 * 1024
-describe('with few open files all commands work on 300 files', () => {
+describe('with few open files all commands work on 120 files', () => {
   test.each([
     ['little data', 4],
-    ['so much that workers are started', 170],
+    ['so much that workers are started', 450],
   ])('%s, 40 at a time', { timeout: 120_000 }, (_, records) => {
-    const box = sandbox(days(300, records))
+    const box = sandbox(days(120, records))
     const bytes = execFileSync('du', ['-sb', box.data], { encoding: 'utf8' })
     expect(Number.parseInt(bytes) > BIG).toBe(records > 4)
     const original = fingerprint(box.data)
@@ -57,7 +57,7 @@ describe('with few open files all commands work on 300 files', () => {
     ['no worker', 'threadId > 0'],
     ['not the first worker', 'threadId === 1'],
   ])('%s comes to life: the work is done without', { timeout: 120_000 }, (_, which) => {
-    const box = sandbox(days(300, 170))
+    const box = sandbox(days(120, 450))
     const env = { NODE_OPTIONS: `--import=${withoutThreads(which)}` }
     for (const args of [['init', '--from', box.data], ['migrate'], ['verify']])
       expect({ args, code: box.run(args, { env }).code }).toEqual({ args, code: 0 })
