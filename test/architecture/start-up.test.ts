@@ -41,7 +41,7 @@ const heavy = /^(zod|isomorphic-git|chokidar|nanoid|diff|uuid|@msgpack)(\/|$)|^s
 describe('the start-up path', () => {
   // Until there is a command line there is nothing to look at; from then on a missing build is a failure.
   test.runIf(existsSync(join(root, 'src/cli/main.ts')))('loads no heavy package before it needs one', async () => {
-    expect(existsSync(join(root, 'dist/cli.cjs')), 'dist/cli.js is missing: run `node build.mjs`').toBe(true)
+    expect(existsSync(join(root, 'dist/cli.cjs')), 'dist/cli.cjs is missing: run `node build.mjs`').toBe(true)
     for (const entry of ['dist/cli.cjs', 'dist/open.js']) {
       const packages = await loadedAtStart(entry)
       const found = [...packages].filter(([name]) => heavy.test(name)).map(([name, file]) => `${name}, imported by ${file}`)

@@ -13,7 +13,7 @@ export const median = (values) => {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-// Node 20 reads these certificates at every start, of which an application's own start has none.
+// Node 20 reads these certificates at every start; whoever uses an application has seldom set any.
 const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env
 
 /** Runs a program to its end; throws with what it said when it fails. `ok`: exit codes that are no failure. */
