@@ -136,6 +136,8 @@ const oneRow = (id, work, data) => ({
   },
 })
 
+const MEASURED = ['init', 'checkpoint', 'verify', 'restore', 'migrate', 'rollback', 'redo', 'gc']
+
 /** One store through every command, each measured: what it keeps from one to the next is what a user's store has, too. */
 const peaks = new Map()
 const peaksOf = (b, data) => {
@@ -144,21 +146,12 @@ const peaksOf = (b, data) => {
   const found = { init: run.memory }
   editOne(store)
   const there = join(b.fresh(), 'there')
-  for (const [command, ...words] of [
-    ['checkpoint'],
-    ['verify'],
-    ['restore', '@', '--to', there],
-    ['migrate'],
-    ['rollback'],
-    ['redo'],
-    ['gc'],
-  ])
-    found[command] = b.strata(store, command, ...words).memory
+  for (const command of MEASURED.slice(1))
+    found[command] = b.strata(store, command, ...(command === 'restore' ? ['@', '--to', there] : [])).memory
   peaks.set(data, found)
   return found
 }
 
-const MEASURED = ['init', 'checkpoint', 'verify', 'restore', 'migrate', 'rollback', 'redo', 'gc']
 const memoryRows = (data) =>
   MEASURED.map((command) => ({
     id: `memory-${data}-${command}`,
